@@ -1,0 +1,28 @@
+/**
+ * One client's connection below MQTT: TCP, TLS or WebSocket, or an in-memory pair in tests and simulations.
+ *
+ * Ordering: bytes arrive and leave in order. Loss: only by the end of the stream. After `onClose` nothing is called.
+ */
+export interface ByteStream {
+  /** `address:port` of the other end, for logs. */
+  readonly remote: string
+  /** Takes the bytes (they must not change afterwards). False: buffered beyond its mark, `onDrain` will follow. */
+  write(bytes: Uint8Array): boolean
+  /** Stops and resumes `onData`. */
+  pause(): void
+  resume(): void
+  /** Sends what was written, then closes. */
+  end(): void
+  /** Closes at once. */
+  destroy(): void
+  /** Set once, before the first event. */
+  listen(listener: ByteStreamListener): void
+}
+
+export interface ByteStreamListener {
+  /** The chunk belongs to the listener. */
+  onData(chunk: Uint8Array): void
+  onDrain(): void
+  /** Once; `error` is a one-line reason when it was not an orderly end. */
+  onClose(error: string | undefined): void
+}

@@ -1,0 +1,79 @@
+import type { Incarnation, NodeId } from '../ids.ts'
+import type { MemberState } from './membership.ts'
+
+/** One condition of `/ready`. `detail` says what is the case and, when not ok, what is missing. */
+export interface ReadinessCheck {
+  readonly name: 'coordination' | 'mesh' | 'interest' | 'storage' | 'listeners'
+  readonly ok: boolean
+  readonly detail: string
+}
+
+/** Something that happened to the cluster as this node saw it, newest last in `ClusterStatus.events`. */
+export interface ClusterEvent {
+  /** Wall clock ms. */
+  readonly atMs: number
+  readonly event:
+    | 'member-joined'
+    | 'member-left'
+    | 'member-state'
+    | 'link-up'
+    | 'link-down'
+    | 'leader-changed'
+    | 'suspended'
+    | 'resumed'
+  readonly nodeId: NodeId
+  readonly detail: string
+}
+
+export interface MemberStatus {
+  readonly nodeId: NodeId
+  readonly incarnation: Incarnation
+  readonly state: MemberState
+  readonly leader: boolean
+  readonly self: boolean
+  /** Whether this node can exchange frames with it; always true for self. */
+  readonly linkUp: boolean
+  /** Whether this node knows all of its interest; always true for self. */
+  readonly interestKnown: boolean
+  /** Distinct filters of its clients, as known here. */
+  readonly filters: number
+  readonly version: string
+  readonly mqttAddress: string
+  readonly adminUrl: string
+  readonly startedAtMs: number
+}
+
+export interface ClusterStatus {
+  readonly cluster: string
+  readonly nodeId: NodeId
+  readonly coordination: 'embedded' | 'etcd'
+  readonly suspended: boolean
+  readonly leader: NodeId | undefined
+  readonly members: readonly MemberStatus[]
+  /** Clients and sessions of the node that answers. */
+  readonly local: {
+    readonly connections: number
+    readonly sessions: number
+    readonly subscriptions: number
+    readonly filters: number
+  }
+  /** The latest cluster events seen by this node, oldest first, bounded. */
+  readonly events: readonly ClusterEvent[]
+}
+
+/** A number worth watching, read when metrics are scraped. */
+export interface Metric {
+  /** Prometheus name without the `grapevine_` prefix; counters end in `_total`. */
+  readonly name: string
+  readonly type: 'counter' | 'gauge'
+  /** What it counts, with its unit. */
+  readonly help: string
+  read(): number
+}
+
+/** What the operator's side asks a node. */
+export interface NodeStatusSource {
+  readiness(): readonly ReadinessCheck[]
+  clusterStatus(): ClusterStatus
+  metrics(): readonly Metric[]
+}
