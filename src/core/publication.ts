@@ -1,27 +1,25 @@
 import type { QoS } from './qos.ts'
 
-/** Properties of a PUBLISH that travel with the message to its subscribers (MQTT 5 section 3.3.2.3). */
-export interface PublicationProperties {
-  readonly payloadFormatIndicator?: boolean
-  readonly contentType?: string
-  readonly responseTopic?: string
-  readonly correlationData?: Uint8Array
-  /** In the order received, duplicates kept [MQTT-3.3.2-18]. */
-  readonly userProperties?: readonly (readonly [string, string])[]
-}
-
 /**
  * One accepted PUBLISH on its way to subscribers, on the node that received it or on one it was forwarded to.
  * Shared by all deliveries; nobody changes it after routing began.
  */
 export interface Publication {
   readonly topic: string
-  /** Valid for as long as the publication is referenced: never a view into a reused buffer. */
+  /**
+   * At QoS ≥ 1 valid for as long as it is referenced. At QoS 0 it, and `properties`, may be a view that is valid only during
+   * the call: whoever keeps them copies them.
+   */
   readonly payload: Uint8Array
   /** As published; a delivery uses the lower of this and the subscription's. */
   readonly qos: QoS
   readonly retain: boolean
-  readonly properties: PublicationProperties | undefined
+  /**
+   * The MQTT 5 properties that travel with the message (payload format, content type, response topic, correlation data,
+   * user properties), encoded as on the wire, in the order received [MQTT-3.3.2-18], without their length prefix. Validated
+   * at ingress: other code copies them and never looks inside. Undefined when there are none.
+   */
+  readonly properties: Uint8Array | undefined
   /** Wall clock, ms since the Unix epoch, after which it is not delivered; undefined = never expires. */
   readonly expiresAtMs: number | undefined
   /** Client that published it, for No Local; empty when it came from another node or the broker itself. */

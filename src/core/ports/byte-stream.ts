@@ -6,8 +6,10 @@
 export interface ByteStream {
   /** `address:port` of the other end, for logs. */
   readonly remote: string
-  /** Takes the bytes (they must not change afterwards). False: buffered beyond its mark, `onDrain` will follow. */
+  /** Takes the bytes; they must not change until `pendingBytes` is 0. False: buffered beyond its mark, `onDrain` will follow. */
   write(bytes: Uint8Array): boolean
+  /** Bytes written but not yet handed to the operating system. 0 right after a `write`: its buffer may be reused. */
+  readonly pendingBytes: number
   /** Stops and resumes `onData`. */
   pause(): void
   resume(): void

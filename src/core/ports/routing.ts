@@ -39,6 +39,14 @@ export interface LocalIndex {
   readonly subscriptionCount: number
 }
 
+/** Told of every change in what this node's clients are interested in, filter by filter. */
+export interface InterestListener {
+  /** The first subscription with this filter on this node (0 → 1). */
+  added(filter: string): void
+  /** The last one went (1 → 0). */
+  removed(filter: string): void
+}
+
 /** What the other nodes' clients are interested in. */
 export interface RemoteIndex {
   add(nodeId: NodeId, filter: string): void
