@@ -1,5 +1,8 @@
 import type { Clock, Timer } from '../core/ports/clock.ts'
 
+/** Longest delay `setTimeout` can be given; a longer one would fire at once. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1
+
 /** The process's own clocks. Timers do not keep the process alive. */
 export class SystemClock implements Clock {
   now(): number {
@@ -11,8 +14,13 @@ export class SystemClock implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Timer {
-    const handle = setTimeout(task, delayMs)
-    handle.unref()
+    let handle: NodeJS.Timeout
+    const arm = (remainingMs: number): void => {
+      const stepMs = Math.min(remainingMs, TIMEOUT_MS_MAX)
+      handle = setTimeout(() => (remainingMs > stepMs ? arm(remainingMs - stepMs) : task()), stepMs)
+      handle.unref()
+    }
+    arm(delayMs)
     return { cancel: () => clearTimeout(handle) }
   }
 

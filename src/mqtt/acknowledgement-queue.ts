@@ -1,0 +1,91 @@
+/**
+ * Acknowledgements a client is owed, in the order of its packets [MQTT-4.6.0-2].
+ *
+ * Each waits until every party that must accept did so and the journal has committed what it depends on; a later one
+ * never overtakes an earlier one. It never decides whether the node may acknowledge at all: the connection asks that when
+ * it flushes. Invariant: a slot leaves once, complete, and in order.
+ */
+import type { Acceptance } from '../core/ports/routing.ts'
+
+/** The answer to one packet. */
+export class AcknowledgementSlot implements Acceptance {
+  /** The encoded answer; undefined = PUBACK for `packetId` with `reasonCode`. */
+  readonly bytes: Uint8Array | undefined
+  readonly packetId: number
+  reasonCode = 0
+  /** Journal sequence that must be committed first. */
+  storeSequence = 0
+  outstanding = 0
+  readonly #onSettled: () => void
+
+  constructor(packetId: number, bytes: Uint8Array | undefined, onSettled: () => void) {
+    this.packetId = packetId
+    this.bytes = bytes
+    this.#onSettled = onSettled
+  }
+
+  expect(): void {
+    this.outstanding++
+  }
+
+  settle(): void {
+    if (--this.outstanding < 0) throw new Error('an acknowledgement was settled more often than expected')
+    if (this.outstanding === 0) this.#onSettled()
+  }
+
+  requireCommitted(storeSequence: number): void {
+    if (storeSequence > this.storeSequence) this.storeSequence = storeSequence
+  }
+}
+
+export class AcknowledgementQueue {
+  #slots: AcknowledgementSlot[] = []
+  #head = 0
+  /** PUBLISH packets not yet acknowledged. */
+  publishCount = 0
+  readonly #onSettled: () => void
+
+  /** `onSettled` is called when some slot has no party left to wait for. */
+  constructor(onSettled: () => void) {
+    this.#onSettled = onSettled
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#slots.length
+  }
+
+  /** Opens a slot behind all others: for a PUBACK, or for the answer in `bytes`. */
+  open(packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
+    const slot = new AcknowledgementSlot(packetId, bytes, this.#onSettled)
+    if (bytes === undefined) this.publishCount++
+    this.#slots.push(slot)
+    return slot
+  }
+
+  /** Whether the first slot may leave once the journal has committed up to `committed`. */
+  isHeadReady(committed: number): boolean {
+    const head = this.#slots[this.#head]
+    return head !== undefined && head.outstanding === 0 && head.storeSequence <= committed
+  }
+
+  /** Whether the first slot waits for the journal alone. */
+  isHeadWaitingForStore(committed: number): boolean {
+    const head = this.#slots[this.#head]
+    return head !== undefined && head.outstanding === 0 && head.storeSequence > committed
+  }
+
+  /** Takes the first slot, which must be ready. */
+  take(): AcknowledgementSlot {
+    const slot = this.#slots[this.#head++]
+    if (slot === undefined) throw new Error('no acknowledgement is waiting')
+    if (slot.bytes === undefined) this.publishCount--
+    if (this.#head === this.#slots.length) {
+      this.#slots = []
+      this.#head = 0
+    } else if (this.#head >= 1024 && this.#head * 2 > this.#slots.length) {
+      this.#slots = this.#slots.slice(this.#head)
+      this.#head = 0
+    }
+    return slot
+  }
+}

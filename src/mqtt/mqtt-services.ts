@@ -1,0 +1,67 @@
+import type { Clock } from '../core/ports/clock.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import type { Random } from '../core/ports/random.ts'
+import type { Forwarder, InterestListener, LocalIndex, PublishRouter } from '../core/ports/routing.ts'
+import type { SessionJournal } from '../core/ports/session-journal.ts'
+import type { SessionOwnership } from '../core/ports/session-ownership.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import type { OutputScheduler } from './output-scheduler.ts'
+import type { SessionRegistry } from './session-registry.ts'
+import type { PublishDecoder } from './wire/publish-decoder.ts'
+import type { PublishEncoder } from './wire/publish-encoder.ts'
+
+/** What an operator may set about MQTT; see the configuration reference for units and defaults. */
+export interface MqttOptions {
+  /** Seconds; 0 = the client decides. */
+  readonly keepAliveMax: number
+  readonly packetBytesMax: number
+  readonly topicLevelsMax: number
+  readonly receiveMax: number
+  readonly connectionsMax: number
+  /** Seconds. */
+  readonly expiryIntervalMax: number
+  readonly queueMessagesMax: number
+  readonly queueBytesMax: number
+  readonly inflightMax: number
+  /** Connections whose output is held while the node is suspended are closed after this long. */
+  readonly suspendHoldMs: number
+}
+
+/** Counters since the start of the node; names and meanings as exported in metrics. */
+export interface MqttStats {
+  connectionsAccepted: number
+  connectionsClosed: number
+  connectsRefused: number
+  packetFaults: number
+  publishesReceived: number
+  publishesSent: number
+  bytesReceived: number
+  bytesSent: number
+  droppedSlowConsumer: number
+  droppedQueueFull: number
+  droppedTooLarge: number
+  droppedExpired: number
+  sessionsTakenOver: number
+  sessionsExpired: number
+  willsPublished: number
+}
+
+/** Everything the MQTT side of a node shares. Handlers name the few they use with `Pick`. */
+export interface MqttServices {
+  readonly options: MqttOptions
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly ownership: SessionOwnership
+  readonly journal: SessionJournal
+  readonly index: LocalIndex
+  readonly interest: InterestListener
+  readonly router: PublishRouter
+  readonly forwarder: Pick<Forwarder, 'isFull'>
+  readonly sessions: SessionRegistry
+  readonly scheduler: OutputScheduler
+  readonly pool: BufferPool
+  readonly decoder: PublishDecoder
+  readonly encoder: PublishEncoder
+  readonly stats: MqttStats
+}

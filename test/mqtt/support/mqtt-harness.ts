@@ -1,0 +1,157 @@
+import type { IConnectPacket } from 'mqtt-packet'
+import type { ClientId, FencingToken } from '../../../src/core/ids.ts'
+import type { Logger } from '../../../src/core/ports/logger.ts'
+import type { Acceptance, Forwarder } from '../../../src/core/ports/routing.ts'
+import type { ClaimAnswer, SessionOwnership } from '../../../src/core/ports/session-ownership.ts'
+import type { Store } from '../../../src/core/ports/store.ts'
+import { MqttBroker } from '../../../src/mqtt/mqtt-broker.ts'
+import type { MqttOptions } from '../../../src/mqtt/mqtt-services.ts'
+import type { ProtocolVersion } from '../../../src/mqtt/wire/packet-types.ts'
+import { MemoryStore } from '../../../src/storage/memory-store.ts'
+import { StoreSessionJournal } from '../../../src/storage/store-session-journal.ts'
+import { TrieLocalIndex } from '../../../routing/local-index.ts'
+import { LocalRouter } from '../../../routing/local-router.ts'
+import { MeshRouter } from '../../../routing/mesh-router.ts'
+import { TrieRemoteIndex } from '../../../routing/remote-index.ts'
+import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
+import { VirtualClock } from '../../../sim/ports/virtual-clock.ts'
+import { MemoryClient } from './memory-stream.ts'
+
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  child() {
+    return silentLogger
+  },
+}
+
+/** Ownership a test steers. Grants everything, with rising tokens, unless told otherwise. */
+export class SteeredOwnership implements SessionOwnership {
+  mayAct = true
+  /** When set, claims wait until the test answers them. */
+  isHolding = false
+  answer: ((clientId: ClientId) => ClaimAnswer) | undefined
+  readonly released: ClientId[] = []
+  readonly claimed: ClientId[] = []
+  readonly #held: (() => void)[] = []
+  #revision = 0
+
+  claim(clientId: ClientId): Promise<ClaimAnswer> {
+    this.claimed.push(clientId)
+    const token: FencingToken = { epoch: 1, revision: ++this.#revision }
+    const answer =
+      this.answer?.(clientId) ?? ({ status: 'claimed', token, resumableToken: undefined } as const)
+    if (!this.isHolding) return Promise.resolve(answer)
+    return new Promise(resolve => this.#held.push(() => resolve(answer)))
+  }
+
+  answerHeld(): void {
+    for (const answer of this.#held.splice(0)) answer()
+  }
+
+  release(clientId: ClientId): void {
+    this.released.push(clientId)
+  }
+
+  mayAcknowledge(): boolean {
+    return this.mayAct
+  }
+}
+
+/** Stands for all other nodes: keeps what it should forward, and settles when the test says so. */
+export class SteeredForwarder implements Forwarder {
+  isFull = false
+  readonly forwarded: { nodeId: string; topic: string; acceptance: Acceptance | undefined }[] = []
+
+  forward(nodeId: string, publication: { topic: string }, acceptance: Acceptance | undefined): void {
+    acceptance?.expect()
+    this.forwarded.push({ nodeId, topic: publication.topic, acceptance })
+  }
+
+  onWritable(): void {}
+}
+
+export const defaultOptions: MqttOptions = {
+  keepAliveMax: 0,
+  packetBytesMax: 1024 * 1024,
+  topicLevelsMax: 128,
+  receiveMax: 16,
+  connectionsMax: 1000,
+  expiryIntervalMax: 3600,
+  queueMessagesMax: 100,
+  queueBytesMax: 1024 * 1024,
+  inflightMax: 8,
+  suspendHoldMs: 30_000,
+}
+
+/** The MQTT side of one node with everything around it real, except time, the network, and the other nodes. */
+export class MqttHarness {
+  readonly clock = new VirtualClock()
+  readonly ownership = new SteeredOwnership()
+  readonly forwarder = new SteeredForwarder()
+  readonly remote = new TrieRemoteIndex()
+  readonly journal: StoreSessionJournal
+  readonly broker: MqttBroker
+
+  constructor(options: Partial<MqttOptions> = {}, store?: Store) {
+    const local = new TrieLocalIndex()
+    this.journal = new StoreSessionJournal(store ?? new MemoryStore({ clock: this.clock }))
+    this.broker = new MqttBroker(
+      {
+        clock: this.clock,
+        random: new SeededRandom(1),
+        logger: silentLogger,
+        journal: this.journal,
+        router: new MeshRouter(new LocalRouter(local, this.journal), this.remote, this.forwarder),
+        ownership: this.ownership,
+        index: local,
+        interest: { added() {}, removed() {} },
+        forwarder: this.forwarder,
+      },
+      { ...defaultOptions, ...options },
+    )
+    this.broker.serve()
+  }
+
+  /** Lets everything that needs no time happen. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 4; i++) await this.clock.advance(1)
+  }
+
+  open(version: ProtocolVersion = 5): MemoryClient {
+    const client = new MemoryClient(version)
+    this.broker.sessions.accept(client.stream)
+    return client
+  }
+
+  /** A client that has sent CONNECT, and time for the answer. */
+  async connect(
+    clientId: string,
+    packet: Partial<IConnectPacket> = {},
+    version: ProtocolVersion = 5,
+  ): Promise<MemoryClient> {
+    const client = this.open(version)
+    client.send({
+      cmd: 'connect',
+      protocolId: version === 3 ? 'MQIsdp' : 'MQTT',
+      protocolVersion: version,
+      clientId,
+      clean: true,
+      keepalive: 0,
+      ...packet,
+    })
+    await this.settle()
+    return client
+  }
+
+  async subscribe(client: MemoryClient, topic: string, qos: 0 | 1 | 2 = 1): Promise<void> {
+    client.send({
+      cmd: 'subscribe',
+      messageId: 1,
+      subscriptions: [{ topic, qos, nl: false, rap: false, rh: 0 }],
+    })
+    await this.settle()
+  }
+}
