@@ -1,0 +1,29 @@
+import type { Clock } from '../core/ports/clock.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import type { ClusterEvent } from '../core/ports/node-status.ts'
+
+const EVENTS_MAX = 100
+
+/** The latest cluster events as this node saw them; each is logged once and kept for `/cluster/status`. */
+export class ClusterEventLog {
+  #events: ClusterEvent[] = []
+  readonly #clock: Pick<Clock, 'wallNow'>
+  readonly #logger: Logger
+
+  constructor(clock: Pick<Clock, 'wallNow'>, logger: Logger) {
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  /** Oldest first. */
+  get events(): readonly ClusterEvent[] {
+    return this.#events
+  }
+
+  add(event: ClusterEvent['event'], nodeId: string, detail: string): void {
+    this.#events.push({ atMs: this.#clock.wallNow(), event, nodeId, detail })
+    if (this.#events.length > EVENTS_MAX) this.#events = this.#events.slice(-EVENTS_MAX)
+    const level = event === 'suspended' || event === 'link-down' ? 'warn' : event === 'member-state' ? 'debug' : 'info'
+    this.#logger[level](`${event.replace('-', ' ')}: ${nodeId}`, { detail })
+  }
+}

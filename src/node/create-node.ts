@@ -1,0 +1,136 @@
+/**
+ * The composition root: the only place where cores meet adapters. It opens what a node stands on, in order, hands it to
+ * `BrokerNode`, and closes it in reverse, also when the start fails halfway.
+ */
+import { join } from 'node:path'
+import { EmbeddedCoordinationStore } from '../../coordination/embedded/embedded-coordination-store.ts'
+import { EtcdCoordinationStore } from '../../coordination/etcd/etcd-coordination-store.ts'
+import { GossipsubGossip, gossipsubService } from '../../gossip/gossipsub-adapter.ts'
+import { createAdminServer } from '../admin/admin-server.ts'
+import { packageVersion } from '../config/package-version.ts'
+import type { NodeConfig } from '../config/schema.ts'
+import type { CoordinationStore } from '../core/ports/coordination-store.ts'
+import type { Logger } from '../core/ports/logger.ts'
+import type { Store } from '../core/ports/store.ts'
+import { listenTcp } from '../listeners/tcp-listener.ts'
+import { generateHostKey, openHostKey } from '../mesh/host-key.ts'
+import { Libp2pPeerTransport } from '../mesh/libp2p-peer-transport.ts'
+import { createMeshHost } from '../mesh/mesh-host.ts'
+import { createLogger } from '../observability/logger.ts'
+import { LevelStore } from '../storage/level-store.ts'
+import { StoreSessionJournal } from '../storage/store-session-journal.ts'
+import { SystemClock } from '../system/system-clock.ts'
+import { SystemRandom } from '../system/system-random.ts'
+import { BrokerNode, type BrokerOptions } from './broker-node.ts'
+import { claimDataDir } from './data-dir.ts'
+import type { GrapevineNode } from './grapevine-node.ts'
+import { RunningNode } from './running-node.ts'
+
+const HOST_KEY = 'identity/host-key'
+
+/** What a caller may bring instead of what the configuration would open; it stays the caller's to close. */
+export interface NodeComponents {
+  /** Shared by several embedded nodes of one process. */
+  readonly coordinationStore?: CoordinationStore
+  readonly logger?: Logger
+}
+
+/**
+ * Starts a node. Resolves when it has joined its cluster and listens; `whenReady` tells when it serves clients. Rejects with
+ * a `GrapevineError` for what an operator can mend; nothing is left open then.
+ */
+export async function createNode(
+  config: NodeConfig,
+  components: NodeComponents = {},
+): Promise<GrapevineNode> {
+  const clock = new SystemClock()
+  const random = new SystemRandom()
+  const { id: nodeId, cluster, dataDir } = config.node
+  const logger = (components.logger ?? createLogger(config.log)).child({ node: nodeId })
+  const closers: (() => Promise<void>)[] = []
+  try {
+    await claimDataDir(dataDir, { cluster, node: nodeId, coordination: config.coordination.store })
+    const store = await LevelStore.open({ dir: join(dataDir, 'store'), ...config.storage, clock })
+    closers.push(() => store.close())
+
+    const { etcd } = config.coordination
+    let coordinationStore = components.coordinationStore
+    if (coordinationStore === undefined) {
+      const own =
+        config.coordination.store === 'etcd'
+          ? await EtcdCoordinationStore.connect({ ...etcd, clock, random, logger })
+          : await EmbeddedCoordinationStore.open({ store, clock, random })
+      coordinationStore = own
+      closers.push(() => own.close())
+    }
+
+    const host = await createMeshHost({
+      privateKey: openHostKey(await loadHostKey(store)),
+      listenHost: config.mesh.host,
+      listenPort: config.mesh.port,
+      announceAddresses: config.mesh.announce,
+      pubsub: gossipsubService(cluster),
+      logger,
+    })
+    closers.push(() => host.close())
+    const transport = await Libp2pPeerTransport.create({ host, clock, random, logger }, { cluster })
+    closers.push(() => transport.close())
+    const gossip = new GossipsubGossip(host.pubsub, cluster)
+
+    const journal = new StoreSessionJournal(store)
+    const broker = new BrokerNode(
+      { clock, random, logger, store, journal, coordinationStore, transport, gossip },
+      brokerOptions(config),
+    )
+    closers.push(() => broker.stop())
+    const listener = await listenTcp(config.mqtt.host, config.mqtt.port, stream => broker.accept(stream))
+    closers.push(() => listener.close())
+    const admin = await createAdminServer({ ...config.admin, source: broker, logger })
+    closers.push(() => admin.close())
+
+    await broker.start({ mqttAddress: listener.address, adminUrl: admin.url })
+    logger.info('node joined', { mqtt: listener.address, admin: admin.url, mesh: transport.self.addresses })
+    return new RunningNode(broker, nodeId, listener.address, admin.url, () => closeAll(closers, logger))
+  } catch (error) {
+    await closeAll(closers, logger)
+    throw error
+  }
+}
+
+/** Reads the node's libp2p key, or makes one. */
+async function loadHostKey(store: Store): Promise<Uint8Array> {
+  const kept = await store.get(HOST_KEY)
+  if (kept !== undefined) return kept
+  const made = await generateHostKey()
+  store.append([{ type: 'put', key: HOST_KEY, value: made }])
+  await store.flush()
+  return made
+}
+
+function brokerOptions(config: NodeConfig): BrokerOptions {
+  const { suspendHoldMs, ...coordination } = config.coordination
+  return {
+    nodeId: config.node.id,
+    cluster: config.node.cluster,
+    version: packageVersion(),
+    coordination,
+    routing: config.routing,
+    mqtt: {
+      ...config.mqtt,
+      ...config.sessions,
+      queueMessagesMax: config.queues.sessionMessagesMax,
+      queueBytesMax: config.queues.sessionBytesMax,
+      suspendHoldMs,
+    },
+  }
+}
+
+async function closeAll(closers: readonly (() => Promise<void>)[], logger: Logger): Promise<void> {
+  for (const close of closers.toReversed()) {
+    try {
+      await close()
+    } catch (error) {
+      logger.warn('closing failed; the rest goes on', { error: String(error) })
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import type { ClusterStatus, Metric, ReadinessCheck } from '../core/ports/node-status.ts'
+import type { BrokerNode } from './broker-node.ts'
+import type { GrapevineNode } from './grapevine-node.ts'
+
+/** A started broker with what it stands on. Stops itself when the broker cannot go on. */
+export class RunningNode implements GrapevineNode {
+  readonly nodeId: string
+  readonly mqttAddress: string
+  readonly adminUrl: string
+  readonly stopped: Promise<Error | undefined>
+  readonly #broker: BrokerNode
+  readonly #closeAll: () => Promise<void>
+  readonly #settleStopped: (fault: Error | undefined) => void
+  #stopping: Promise<void> | undefined
+
+  constructor(
+    broker: BrokerNode,
+    nodeId: string,
+    mqttAddress: string,
+    adminUrl: string,
+    closeAll: () => Promise<void>,
+  ) {
+    this.nodeId = nodeId
+    this.mqttAddress = mqttAddress
+    this.adminUrl = adminUrl
+    this.#broker = broker
+    this.#closeAll = closeAll
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>()
+    this.stopped = promise
+    this.#settleStopped = resolve
+    broker.onFailed(error => void this.#stop(error))
+  }
+
+  get isReady(): boolean {
+    return this.readiness().every(({ ok }) => ok)
+  }
+
+  whenReady(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#broker.whenServing(resolve)
+      void this.stopped.then(fault => {
+        reject(fault ?? new Error('the node was stopped'))
+      })
+    })
+  }
+
+  stop(): Promise<void> {
+    return this.#stop(undefined)
+  }
+
+  readiness(): readonly ReadinessCheck[] {
+    return this.#broker.readiness()
+  }
+
+  clusterStatus(): ClusterStatus {
+    return this.#broker.clusterStatus()
+  }
+
+  metrics(): readonly Metric[] {
+    return this.#broker.metrics()
+  }
+
+  #stop(fault: Error | undefined): Promise<void> {
+    this.#stopping ??= this.#closeAll().then(() => {
+      this.#settleStopped(fault)
+    })
+    return this.#stopping
+  }
+}
