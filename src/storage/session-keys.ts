@@ -1,0 +1,60 @@
+import type { ClientId } from '../core/ids.ts'
+import { corrupt } from './session-record-codec.ts'
+
+/*
+ * Where the session journal keeps what, in the order a pass over the keys meets it:
+ *
+ *   session/<client>/0                   the session
+ *   session/<client>/1/<filter>          a subscription
+ *   session/<client>/2/<position>        a queued message; 16 decimal digits, so that keys sort by position
+ *
+ * `<client>` is the client id percent-encoded: it holds no `/`, so no client's keys are a prefix of another's, whatever
+ * clients call themselves, and the keys of one client lie together. The filter is the rest of the key, as it is.
+ */
+
+export const SESSIONS_PREFIX = 'session/'
+
+const POSITION_DIGITS = 16
+const KEY = /^session\/([^/]*)\/(?:(0)|1\/([^]+)|2\/([0-9]{16}))$/
+
+/** What a key of the journal names. */
+type SessionKey = { readonly clientId: ClientId } & (
+  | { readonly type: 'session' }
+  | { readonly type: 'subscription'; readonly filter: string }
+  | { readonly type: 'queued'; readonly position: number }
+)
+
+/** The part all keys of a client begin with. */
+export function clientPrefix(clientId: ClientId): string {
+  return `${SESSIONS_PREFIX}${encodeURIComponent(clientId)}/`
+}
+
+export function sessionKey(prefix: string): string {
+  return `${prefix}0`
+}
+
+export function subscriptionKey(prefix: string, filter: string): string {
+  return `${prefix}1/${filter}`
+}
+
+export function queuedKey(prefix: string, position: number): string {
+  return `${prefix}2/${String(position).padStart(POSITION_DIGITS, '0')}`
+}
+
+/** Throws `GrapevineError` STORE_CORRUPT for a key that no journal wrote. */
+export function parseKey(key: string): SessionKey {
+  const match = KEY.exec(key)
+  if (match === null) throw corrupt(key, 'no such key is ever written')
+  const clientId = decodeClientId(key, match[1] ?? '')
+  if (match[3] !== undefined) return { clientId, type: 'subscription', filter: match[3] }
+  if (match[4] !== undefined) return { clientId, type: 'queued', position: Number(match[4]) }
+  return { clientId, type: 'session' }
+}
+
+function decodeClientId(key: string, encoded: string): ClientId {
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    throw corrupt(key, 'no such key is ever written')
+  }
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { crc32 } from 'node:zlib'
+import fc from 'fast-check'
+import { GrapevineError } from '../../src/core/errors.ts'
+import type { QoS } from '../../src/core/qos.ts'
+import {
+  decodeQueued,
+  decodeSession,
+  decodeSubscription,
+  encodeQueued,
+  encodeSession,
+  encodeSubscription,
+} from '../../src/storage/session-record-codec.ts'
+import { message, plain, session, subscription } from '../contract/session-journal-contract.ts'
+
+const text = fc.string({ unit: 'binary', maxLength: 100 })
+const bytes = fc.uint8Array({ maxLength: 300 })
+const integer = fc.nat(Number.MAX_SAFE_INTEGER)
+const qos = fc.constantFrom<QoS>(0, 1, 2)
+const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(value, { nil: undefined })
+
+/** Plain objects, as the decoders make them. */
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record<T>(model, { noNullPrototype: true })
+
+const sessions = record({
+  token: record({ epoch: integer, revision: integer }),
+  expiryIntervalSeconds: fc.nat(0xffffffff),
+  disconnectedAtMs: optional(integer),
+})
+const subscriptions = record({
+  qos,
+  noLocal: fc.boolean(),
+  retainAsPublished: fc.boolean(),
+  subscriptionIdentifier: optional(fc.nat(0xfffffff)),
+})
+const queued = record({
+  qos,
+  publication: record({
+    topic: text,
+    payload: bytes,
+    qos,
+    retain: fc.boolean(),
+    properties: optional(bytes),
+    expiresAtMs: optional(integer),
+    publisher: text,
+  }),
+})
+
+describe('session record codec', () => {
+  it('gives sessions back as they were', () => {
+    fc.assert(
+      fc.property(text, sessions, (key, record) => {
+        assert.deepEqual(decodeSession(key, encodeSession(key, record)), record)
+      }),
+    )
+  })
+
+  it('gives subscriptions back as they were', () => {
+    fc.assert(
+      fc.property(text, subscriptions, (key, record) => {
+        assert.deepEqual(decodeSubscription(key, encodeSubscription(key, record)), record)
+      }),
+    )
+  })
+
+  it('gives queued messages back as they were', () => {
+    fc.assert(
+      fc.property(text, queued, (key, record) => {
+        assert.deepEqual(plain(decodeQueued(key, encodeQueued(key, record))), plain(record))
+      }),
+    )
+  })
+
+  it('carries a topic of 65,535 bytes', () => {
+    const { qos, publication } = message(1)
+    const record = { qos, publication: { ...publication, topic: 'é'.repeat(32_767) + 'x' } }
+    assert.deepEqual(plain(decodeQueued('key', encodeQueued('key', record))), plain(record))
+  })
+
+  it('finds out every single changed bit', () => {
+    const records: readonly (readonly [Uint8Array, (key: string, record: Uint8Array) => unknown])[] = [
+      [encodeSession('key', session('c')), decodeSession],
+      [encodeSubscription('key', subscription('a')), decodeSubscription],
+      [encodeQueued('key', message(1)), decodeQueued],
+    ]
+    for (const [record, decode] of records) {
+      for (let at = 0; at < record.length * 8; at++) {
+        const changed = Uint8Array.from(record)
+        changed[at >> 3] = (changed[at >> 3] ?? 0) ^ (1 << (at & 7))
+        assert.throws(() => decode('key', changed), isCorrupt(/"key".*checksum/))
+      }
+    }
+  })
+
+  it('finds out a record that was cut short, at any length', () => {
+    const record = encodeQueued('key', message(1))
+    for (let length = 0; length < record.length; length++) {
+      assert.throws(() => decodeQueued('key', record.subarray(0, length)), isCorrupt(/"key"/))
+    }
+  })
+
+  it('finds out a record that lies under another key', () => {
+    assert.throws(() => decodeQueued('other', encodeQueued('key', message(1))), isCorrupt(/"other"/))
+  })
+
+  it('refuses an intact record of another kind', () => {
+    assert.throws(
+      () => decodeQueued('key', encodeSession('key', session('c'))),
+      isCorrupt(/not a queued record/),
+    )
+  })
+
+  it('says so when a newer version wrote the record', () => {
+    const record = Buffer.from(encodeSession('key', session('c')))
+    record[0] = 9
+    const end = record.length - 4
+    record.writeUInt32BE(crc32(record.subarray(0, end), crc32('key')), end)
+    assert.throws(() => decodeSession('key', record), isCorrupt(/"key".*newer Grapevine \(record version 9/))
+  })
+
+  it('refuses intact records whose content cannot be', () => {
+    const cases: [at: number, value: number, reason: RegExp][] = [
+      [2, 0b0000_0011, /QoS is 3/],
+      [2, 0b0000_1100, /QoS is 3/],
+      [11, 0xff, /lengths do not fit/],
+    ]
+    for (const [at, value, reason] of cases) {
+      const record = Buffer.from(encodeQueued('key', message(1)))
+      record[at] = value
+      const end = record.length - 4
+      record.writeUInt32BE(crc32(record.subarray(0, end), crc32('key')), end)
+      assert.throws(() => decodeQueued('key', record), isCorrupt(reason))
+    }
+  })
+})
+
+function isCorrupt(reason: RegExp): (error: unknown) => boolean {
+  return error => {
+    assert.ok(error instanceof GrapevineError, String(error))
+    assert.equal(error.code, 'STORE_CORRUPT')
+    assert.match(error.message, reason)
+    return true
+  }
+}
