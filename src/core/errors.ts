@@ -20,7 +20,6 @@ export const errorCodes = {
   COORDINATION_CLOSED: 'the coordination store was closed while a call was under way',
   COORDINATION_UNAVAILABLE: 'the coordination store did not answer in time',
   ADMIN_UNREACHABLE: 'no Grapevine node answers at the admin address',
-  ADMIN_REFUSED: 'a Grapevine node answers, but not without its token',
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

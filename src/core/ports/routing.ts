@@ -2,37 +2,61 @@ import type { Incarnation, NodeId } from '../ids.ts'
 import type { Publication } from '../publication.ts'
 import type { QoS } from '../qos.ts'
 
-/** One subscription in force, held by the routing index for as long as it is there. */
-export interface LocalSubscription {
-  readonly filter: string
-  readonly qos: QoS
-  readonly noLocal: boolean
-  readonly retainAsPublished: boolean
-  readonly subscriptionIdentifier: number | undefined
+/** How one subscriber gets a publication: its subscription, or what its overlapping ones come to together. */
+export interface LocalMatch {
   readonly subscriber: LocalDelivery
+  /** The highest of all that match. */
+  readonly qos: QoS
+  /** Every matching subscription has No Local. */
+  readonly noLocal: boolean
+  /** As the subscription with the highest QoS says. */
+  readonly retainAsPublished: boolean
+  /** Of all that match [MQTT-3.3.4-3]; often empty. */
+  readonly subscriptionIdentifiers: readonly number[]
+}
+
+/** One subscription in force, held by the routing index for as long as it is there. */
+export interface LocalSubscription extends LocalMatch {
+  /** As subscribed; for a shared subscription without its `$share/<group>/`. */
+  readonly filter: string
+  /** Name of the shared subscription's group; undefined for an ordinary one. */
+  readonly group: string | undefined
 }
 
 /** A client session, as routing sees it: somewhere to put a publication. */
 export interface LocalDelivery {
   readonly clientId: string
+  /** Whether a message of a shared subscription can be sent to it right now: its client is connected and keeps up. */
+  readonly canTakeShared: boolean
   /**
-   * Takes the publication for this subscription; never throws or blocks. What must be durable has been appended to the
-   * session journal on return.
+   * Takes the publication as `match` says; never throws or blocks. What must be durable has been appended to the session
+   * journal on return.
    */
-  deliver(publication: Publication, subscription: LocalSubscription): void
+  deliver(publication: Publication, match: LocalMatch): void
+}
+
+/** The members of one shared subscription on this node. */
+export interface SharedGroup {
+  /** The member the next message goes to: in turn, connected ones first. Undefined only when the group is empty. */
+  next(): LocalMatch | undefined
 }
 
 /** Filters of this node's own clients. */
 export interface LocalIndex {
-  /** Adds, or replaces the same subscriber's with the same filter. True when the filter is new on this node (0 → 1). */
+  /**
+   * Adds, or replaces the same subscriber's with the same filter and group. True when the filter is new on this node
+   * (0 → 1), shared or not.
+   */
   add(subscription: LocalSubscription): boolean
   /** True when it was the last subscription with that filter on this node (1 → 0). Unknown ones are fine: false. */
-  remove(filter: string, subscriber: LocalDelivery): boolean
+  remove(filter: string, group: string | undefined, subscriber: LocalDelivery): boolean
   /**
-   * Subscriptions that match, one per subscriber: of overlapping ones that with the highest QoS. Owned by the
-   * index: valid until the next change, not to be modified.
+   * Whom a publication on this topic goes to, one per subscriber. Owned by the index: valid until the next change, not to be
+   * modified.
    */
-  match(topic: string): readonly LocalSubscription[]
+  match(topic: string): readonly LocalMatch[]
+  /** The groups with a matching shared subscription. As `match`. */
+  matchShared(topic: string): readonly SharedGroup[]
   /** Distinct filters, in no order. */
   filters(): Iterable<string>
   readonly filterCount: number

@@ -27,14 +27,32 @@ export interface QueuedRecord {
   readonly position: number
   /** QoS of the delivery, ≥ 1. */
   readonly qos: QoS
+  /** RETAIN flag of the delivery. */
+  readonly retain: boolean
+  /** Subscription identifiers of all matching subscriptions; often none. */
+  readonly subscriptionIdentifiers: readonly number[]
   readonly publication: Publication
+}
+
+/** What waits in a stored queue: a message, or the rest of a QoS 2 exchange whose PUBREC came (PUBREL is due). */
+export type StoredQueueEntry = QueuedRecord | { readonly position: number; readonly isReleased: true }
+
+/** What a client asked to be published when it goes without a word (MQTT 5 section 3.1.2.5). */
+export interface WillRecord {
+  /** Its `expiresAtMs` is undefined: expiry counts from the publication of the will. */
+  readonly publication: Publication
+  readonly messageExpirySeconds: number | undefined
+  readonly delaySeconds: number
 }
 
 export interface StoredSession {
   readonly session: SessionRecord
   readonly subscriptions: readonly SubscriptionRecord[]
   /** In order of position. */
-  readonly queue: readonly QueuedRecord[]
+  readonly queue: readonly StoredQueueEntry[]
+  /** Packet identifiers of QoS 2 PUBLISH packets taken from the client and not released by it yet. */
+  readonly received: readonly number[]
+  readonly will: WillRecord | undefined
 }
 
 /**
@@ -52,6 +70,20 @@ export interface SessionJournal {
   deleteSubscription(clientId: ClientId, filter: string): number
   enqueue(clientId: ClientId, message: QueuedRecord): number
   dequeue(clientId: ClientId, position: number): number
+  /** The client has a queued QoS 2 message (PUBREC): the message itself may go, its position stays until `dequeue`. */
+  release(clientId: ClientId, position: number): number
+  /** A QoS 2 PUBLISH with this packet identifier was taken from the client. */
+  putReceived(clientId: ClientId, packetId: number): number
+  /** The client released it (PUBREL): the identifier may be used for another message. */
+  deleteReceived(clientId: ClientId, packetId: number): number
+  putWill(clientId: ClientId, will: WillRecord): number
+  /** No will is fine. */
+  deleteWill(clientId: ClientId): number
+  /**
+   * Makes all changes that `change` makes, of whatever sessions, in one atomic batch; they share one sequence. Not to be
+   * nested.
+   */
+  atomically(change: () => void): void
   /** Sequence of the last change made, 0 before the first. */
   readonly appended: number
   /** Sequence up to which changes are committed. */
