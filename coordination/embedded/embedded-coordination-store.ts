@@ -1,0 +1,259 @@
+import { GrapevineError } from '../../src/core/errors.ts'
+import type { Clock, Timer } from '../../src/core/ports/clock.ts'
+import type {
+  CoordinationEntry,
+  CoordinationLease,
+  CoordinationOutcome,
+  CoordinationStore,
+  CoordinationTransaction,
+  CoordinationWatch,
+  CoordinationWatcher,
+} from '../../src/core/ports/coordination-store.ts'
+import type { Random } from '../../src/core/ports/random.ts'
+import type { Store, StoreOperation } from '../../src/core/ports/store.ts'
+import { CommitQueue, type CommitFailure } from './commit-queue.ts'
+import { KeyValueState } from './key-value-state.ts'
+import { corrupt, decodeEntry, decodeRevision, encodeEntry, encodeRevision } from './persisted-entry.ts'
+import { WatchHub } from './watch-hub.ts'
+
+const REVISION_KEY = 'coordination/revision'
+const ENTRY_PREFIX = 'coordination/key/'
+
+/** What an embedded store needs. It appends under `coordination/` and never closes `store`, which others may share. */
+export interface EmbeddedCoordinationOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  /** A call whose commit takes longer settles as unknown or unavailable. Default 3000. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * The coordination store of nodes that share one process: `KeyValueState` made durable through a `Store`.
+ *
+ * Invariant: nothing is observable before it is committed: neither by an outcome, nor by a read, nor by a watch. Keys,
+ * values and revisions survive a restart. Leases do not, and keys bound to one are never written to disk: the processes
+ * that held them are gone when the store opens again, so those keys are gone too, in a revision of its own.
+ */
+export class EmbeddedCoordinationStore implements CoordinationStore {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #state: KeyValueState
+  readonly #watches: WatchHub
+  readonly #commits: CommitQueue
+  /** Sequence of the last batch appended here, and the revisions of the batches not committed yet. */
+  #appended = 0
+  readonly #uncommitted: { sequence: number; revision: number }[] = []
+  #persistedRevision: number
+  #expiry: Timer | undefined
+  #fault: string | undefined
+  #closed = false
+
+  /** Reads the state back. Throws STORE_CORRUPT when an entry is not as it was written. */
+  static async open(options: EmbeddedCoordinationOptions): Promise<EmbeddedCoordinationStore> {
+    const stored = await options.store.get(REVISION_KEY)
+    const entries: CoordinationEntry[] = []
+    for await (const [storeKey, value] of options.store.range(ENTRY_PREFIX)) {
+      entries.push(decodeEntry(storeKey, storeKey.slice(ENTRY_PREFIX.length), value))
+    }
+    if (stored === undefined) {
+      if (entries.length > 0) throw corrupt(REVISION_KEY)
+      return new EmbeddedCoordinationStore(options, new KeyValueState())
+    }
+    const revision = decodeRevision(REVISION_KEY, stored)
+    for (const entry of entries) if (entry.modRevision > revision) throw corrupt(ENTRY_PREFIX + entry.key)
+    return new EmbeddedCoordinationStore(options, new KeyValueState(entries, revision + 1))
+  }
+
+  private constructor(options: EmbeddedCoordinationOptions, state: KeyValueState) {
+    this.#store = options.store
+    this.#clock = options.clock
+    this.#random = options.random
+    this.#state = state
+    this.#persistedRevision = state.revision
+    this.#watches = new WatchHub(state)
+    this.#commits = new CommitQueue(options.clock, options.timeoutMs ?? 3000)
+    options.store.onCommitted(upTo => this.#onCommitted(upTo))
+    options.store.onFailed(error => this.#onFailed(`the local store failed: ${error.message}`))
+  }
+
+  async get(key: string): Promise<{ entry: CoordinationEntry | undefined; revision: number }> {
+    this.#assertServing()
+    const answer = { entry: this.#state.get(key), revision: this.#state.revision }
+    await this.#untilCommitted()
+    return answer
+  }
+
+  async range(prefix: string): Promise<{ entries: readonly CoordinationEntry[]; revision: number }> {
+    this.#assertServing()
+    const answer = { entries: this.#state.range(prefix), revision: this.#state.revision }
+    await this.#untilCommitted()
+    return answer
+  }
+
+  transact(transaction: CoordinationTransaction): Promise<CoordinationOutcome> {
+    const fault = this.#closed ? 'the coordination store is closed' : this.#fault
+    if (fault !== undefined) return Promise.resolve({ outcome: 'unavailable', reason: fault })
+    const result = this.#state.transact(transaction)
+    if ('refused' in result) return Promise.resolve({ outcome: 'unavailable', reason: result.refused })
+    this.#persist()
+    return new Promise(resolve => {
+      this.#whenCommitted(failure => {
+        if (failure === undefined) resolve({ outcome: 'done', result })
+        else resolve({ outcome: 'unknown', reason: failureText(failure) })
+      })
+    })
+  }
+
+  async grantLease(ttlMs: number): Promise<CoordinationLease> {
+    this.#assertServing()
+    const leaseId = this.#newLeaseId()
+    this.#state.grantLease(leaseId, ttlMs, this.#clock.now())
+    this.#armExpiry()
+    return { leaseId, ttlMs }
+  }
+
+  async keepAlive(leaseId: string): Promise<'alive' | 'expired'> {
+    this.#assertServing()
+    const alive = this.#state.keepAlive(leaseId, this.#clock.now())
+    this.#armExpiry()
+    if (alive) return 'alive'
+    await this.#untilCommitted()
+    return 'expired'
+  }
+
+  async revokeLease(leaseId: string): Promise<void> {
+    this.#assertServing()
+    this.#state.revokeLease(leaseId)
+    this.#persist()
+    this.#armExpiry()
+    await this.#untilCommitted()
+  }
+
+  watch(prefix: string, watcher: CoordinationWatcher): CoordinationWatch {
+    if (this.#closed) return { close: () => {} }
+    const watch = this.#watches.add(prefix, watcher)
+    this.#startWhenCommitted(watch)
+    return { close: () => watch.close() }
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true
+      this.#expiry?.cancel()
+      this.#watches.close()
+      this.#commits.fail('closed')
+    }
+    return Promise.resolve()
+  }
+
+  #newLeaseId(): string {
+    return `${(this.#random.uint32() & 0x7fffffff) + 1}${String(this.#random.uint32()).padStart(10, '0')}`
+  }
+
+  /** Appends what the state has written since the last call. */
+  #persist(): void {
+    const revision = this.#state.revision
+    if (revision === this.#persistedRevision) return
+    const batch: StoreOperation[] = []
+    for (const change of this.#state.changesBetween(this.#persistedRevision, revision) ?? []) {
+      for (const event of change.events) {
+        if (event.type === 'put' && event.entry.leaseId === '0') {
+          batch.push({ type: 'put', key: ENTRY_PREFIX + event.entry.key, value: encodeEntry(event.entry) })
+        } else {
+          const key = event.type === 'put' ? event.entry.key : event.key
+          batch.push({ type: 'del', key: ENTRY_PREFIX + key })
+        }
+      }
+    }
+    batch.push({ type: 'put', key: REVISION_KEY, value: encodeRevision(revision) })
+    try {
+      this.#appended = this.#store.append(batch)
+    } catch (error) {
+      this.#onFailed(
+        `the local store takes no writes: ${error instanceof Error ? error.message : String(error)}`,
+      )
+      return
+    }
+    this.#persistedRevision = revision
+    this.#uncommitted.push({ sequence: this.#appended, revision })
+  }
+
+  /** Runs `settle` in a later turn, once all that was appended before this call is committed. */
+  #whenCommitted(settle: (failure: CommitFailure | undefined) => void): void {
+    if (this.#fault !== undefined) {
+      void Promise.resolve().then(() => settle('failed'))
+    } else if (this.#uncommitted.length === 0) {
+      void Promise.resolve().then(() => settle(undefined))
+    } else {
+      this.#commits.wait(this.#appended, settle)
+    }
+  }
+
+  /** A watch has no deadline: its first state is as late as the commit is. */
+  #startWhenCommitted(watch: { start(): void }): void {
+    this.#whenCommitted(failure => {
+      if (failure === undefined) watch.start()
+      else if (failure === 'late') this.#startWhenCommitted(watch)
+    })
+  }
+
+  #untilCommitted(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#whenCommitted(failure => {
+        if (failure === undefined) resolve()
+        else if (failure === 'closed') reject(closedError())
+        else reject(new GrapevineError('COORDINATION_UNAVAILABLE', failureText(failure)))
+      })
+    })
+  }
+
+  #onCommitted(upTo: number): void {
+    let revision: number | undefined
+    while (this.#uncommitted[0] !== undefined && this.#uncommitted[0].sequence <= upTo) {
+      revision = this.#uncommitted.shift()?.revision
+    }
+    this.#commits.committed(upTo)
+    if (revision !== undefined) this.#watches.tell(revision)
+  }
+
+  #onFailed(fault: string): void {
+    if (this.#fault !== undefined) return
+    this.#fault = fault
+    this.#expiry?.cancel()
+    this.#commits.fail('failed')
+  }
+
+  /** One timer for the lease that runs out next. */
+  #armExpiry(): void {
+    this.#expiry?.cancel()
+    const nextMs = this.#state.nextExpiryMs
+    if (nextMs === undefined || this.#closed || this.#fault !== undefined) return
+    this.#expiry = this.#clock.schedule(Math.max(0, nextMs - this.#clock.now()), () => {
+      this.#state.expireLeases(this.#clock.now())
+      this.#persist()
+      this.#armExpiry()
+    })
+  }
+
+  #assertServing(): void {
+    if (this.#closed) throw closedError()
+    if (this.#fault !== undefined) throw new GrapevineError('COORDINATION_UNAVAILABLE', this.#fault)
+  }
+}
+
+function closedError(): GrapevineError {
+  return new GrapevineError('COORDINATION_CLOSED', 'the coordination store was closed; this node is stopping')
+}
+
+function failureText(failure: CommitFailure): string {
+  switch (failure) {
+    case 'late':
+      return 'the local store did not commit in time'
+    case 'failed':
+      return 'the local store failed'
+    case 'closed':
+      return 'the coordination store was closed before the write was committed'
+  }
+}

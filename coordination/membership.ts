@@ -1,0 +1,94 @@
+/**
+ * Who is in the cluster, as the member keys say: one per live incarnation, gone with its lease.
+ *
+ * It only watches. While the store is away the members last known stay, since an outage of the store says nothing about
+ * them. Invariant: at most one incarnation per node, the newest; a listener is called exactly when the list changed.
+ */
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
+import type {
+  CoordinationEntry,
+  CoordinationEvent,
+  CoordinationStore,
+  CoordinationWatch,
+} from '../src/core/ports/coordination-store.ts'
+import type { Logger } from '../src/core/ports/logger.ts'
+import type { Member } from '../src/core/ports/membership.ts'
+import type { CoordinationKeys } from './keys.ts'
+import { decodeMember } from './member-record.ts'
+
+export interface MembershipListener {
+  onChanged(): void
+  /** At `revision` there was no such member key. Called for every key that disappears, and for the own one on resets. */
+  onKeyAbsent(key: string, revision: number): void
+}
+
+export class Membership {
+  readonly #keys: CoordinationKeys
+  readonly #logger: Logger
+  readonly #listener: MembershipListener
+  /** By key. */
+  #members = new Map<string, Member>()
+  #watch: CoordinationWatch | undefined
+
+  constructor(keys: CoordinationKeys, logger: Logger, listener: MembershipListener) {
+    this.#keys = keys
+    this.#logger = logger
+    this.#listener = listener
+  }
+
+  /** Resolves when the members are known. `ownKey` is the one whose absence is to be reported. */
+  start(store: CoordinationStore, ownKey: string): Promise<void> {
+    return new Promise(resolve => {
+      this.#watch = store.watch(this.#keys.members, {
+        onReset: (entries, revision) => {
+          this.#reset(entries)
+          if (!this.#members.has(ownKey)) this.#listener.onKeyAbsent(ownKey, revision)
+          resolve()
+        },
+        onEvents: events => this.#apply(events),
+      })
+    })
+  }
+
+  /** Live members sorted by node id. */
+  list(): Member[] {
+    const newest = new Map<NodeId, Member>()
+    for (const member of this.#members.values()) {
+      const other = newest.get(member.nodeId)
+      if (other === undefined || other.incarnation < member.incarnation) newest.set(member.nodeId, member)
+    }
+    return [...newest.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+  }
+
+  isLive(nodeId: NodeId, incarnation: Incarnation): boolean {
+    return this.#members.has(this.#keys.member(nodeId, incarnation))
+  }
+
+  close(): void {
+    this.#watch?.close()
+  }
+
+  #reset(entries: readonly CoordinationEntry[]): void {
+    this.#members = new Map()
+    for (const entry of entries) this.#put(entry)
+    this.#listener.onChanged()
+  }
+
+  #apply(events: readonly CoordinationEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'put') this.#put(event.entry)
+      else this.#members.delete(event.key)
+    }
+    this.#listener.onChanged()
+    for (const event of events) {
+      if (event.type === 'delete') this.#listener.onKeyAbsent(event.key, event.revision)
+    }
+  }
+
+  #put({ key, value }: CoordinationEntry): void {
+    const name = this.#keys.parseMember(key)
+    const member = name && decodeMember(name.nodeId, name.incarnation, value)
+    if (member !== undefined) this.#members.set(key, member)
+    else this.#logger.warn('a member key is not as this version writes it, and is ignored', { key })
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Ownerships on their way out: records to be deleted unless somebody has taken them over.
+ *
+ * Lazy, batched, one batch at a time, repeated until the store has answered; every delete compares the record's revision,
+ * so repeating and being late are harmless. A release that has not been sent can be called back.
+ */
+import { compareTokens, type ClientId, type FencingToken } from '../src/core/ids.ts'
+import { limits } from '../src/core/limits.ts'
+import type { Clock } from '../src/core/ports/clock.ts'
+import type {
+  CoordinationOperation,
+  CoordinationOperationResult,
+  CoordinationStore,
+} from '../src/core/ports/coordination-store.ts'
+import type { Random } from '../src/core/ports/random.ts'
+import { Backoff, pause } from './backoff.ts'
+import type { CoordinationKeys } from './keys.ts'
+import { decodeOwnership } from './session-record.ts'
+import { isAtRevision } from './store-calls.ts'
+
+interface Release {
+  readonly token: FencingToken
+  /** Mod revision at which the record is deleted: that of the token until a rewrite is met. */
+  readonly modRevision: number
+}
+
+const BATCH_MAX = 100
+/** Gives clients that reconnect at once the chance to save both writes. */
+const DELAY_MS = 50
+const CLOSE_MS = 2000
+
+export class SessionReleases {
+  readonly #store: CoordinationStore
+  readonly #clock: Clock
+  readonly #backoff: Backoff
+  readonly #keys: CoordinationKeys
+  readonly #waiting = new Map<ClientId, Release>()
+  #underWay: ReadonlyMap<ClientId, Release> = new Map()
+  #batchDone: Promise<void> = Promise.resolve()
+  #isRunning = false
+  #isClosed = false
+
+  constructor(
+    { store, clock, random }: { store: CoordinationStore; clock: Clock; random: Random },
+    keys: CoordinationKeys,
+  ) {
+    this.#store = store
+    this.#clock = clock
+    this.#backoff = new Backoff(clock, random, 100, 5000)
+    this.#keys = keys
+  }
+
+  /** False when too many wait: the record stays until somebody claims the session. */
+  add(clientId: ClientId, token: FencingToken): boolean {
+    const waiting = this.#waiting.get(clientId)
+    if (waiting !== undefined && compareTokens(waiting.token, token) >= 0) return true
+    if (waiting === undefined && this.#waiting.size >= limits.releasesWaitingMax) return false
+    this.#waiting.set(clientId, { token, modRevision: token.revision })
+    if (!this.#isRunning && !this.#isClosed) void this.#run()
+    return true
+  }
+
+  /** Takes back a release that has not been sent; its token, or undefined when there is none. */
+  callBack(clientId: ClientId): FencingToken | undefined {
+    const release = this.#waiting.get(clientId)
+    this.#waiting.delete(clientId)
+    return release?.token
+  }
+
+  /** Resolves when no delete of this session is on its way. */
+  async settled(clientId: ClientId): Promise<void> {
+    while (this.#underWay.has(clientId)) await this.#batchDone
+  }
+
+  /** Sends what waits, for a bounded time and while the store answers, then stops. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#batchDone
+    const endMs = this.#clock.now() + CLOSE_MS
+    while (this.#waiting.size > 0 && this.#clock.now() < endMs) {
+      if (!(await this.#sendBatch())) break
+    }
+    this.#waiting.clear()
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    await pause(this.#clock, DELAY_MS)
+    while (this.#waiting.size > 0 && !this.#isClosed) {
+      const batch = this.#sendBatch()
+      this.#batchDone = batch.then(() => {})
+      if (await batch) this.#backoff.reset()
+      else await this.#backoff.pause()
+    }
+    this.#isRunning = false
+  }
+
+  /** False when the store did not answer. */
+  async #sendBatch(): Promise<boolean> {
+    const batch = new Map([...this.#waiting.entries()].slice(0, BATCH_MAX))
+    for (const clientId of batch.keys()) this.#waiting.delete(clientId)
+    this.#underWay = batch
+    const success = Array.from(batch, ([clientId, release]) => this.#guardedDelete(clientId, release))
+    const outcome = await this.#store.transact({ compare: [], success, failure: [] })
+    this.#underWay = new Map()
+    const entries = [...batch]
+    if (outcome.outcome === 'done') {
+      entries.forEach(([clientId, release], index) =>
+        this.#onAnswer(clientId, release, outcome.result.results[index]),
+      )
+    } else {
+      for (const [clientId, release] of entries) this.#addAgain(clientId, release)
+    }
+    return outcome.outcome === 'done'
+  }
+
+  #guardedDelete(clientId: ClientId, { modRevision }: Release): CoordinationOperation {
+    const key = this.#keys.session(clientId)
+    return {
+      type: 'transaction',
+      transaction: {
+        compare: [isAtRevision(key, modRevision)],
+        success: [{ type: 'delete', key }],
+        failure: [{ type: 'get', key }],
+      },
+    }
+  }
+
+  /** A record rewritten under the same token is deleted at its new revision; any other is somebody's. */
+  #onAnswer(clientId: ClientId, { token }: Release, answer: CoordinationOperationResult | undefined): void {
+    if (answer?.type !== 'transaction' || answer.result.succeeded) return
+    const [found] = answer.result.results
+    const record =
+      found?.type === 'get' && found.entry !== undefined ? decodeOwnership(found.entry) : undefined
+    if (record === undefined || compareTokens(record.token, token) !== 0) return
+    this.#addAgain(clientId, { token, modRevision: record.modRevision })
+  }
+
+  #addAgain(clientId: ClientId, release: Release): void {
+    if (!this.#waiting.has(clientId)) this.#waiting.set(clientId, release)
+  }
+}

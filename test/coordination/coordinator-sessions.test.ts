@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict'
+import type { FencingToken } from '../../src/core/ids.ts'
+import { compareTokens } from '../../src/core/ids.ts'
+import type { ClaimAnswer } from '../../src/core/ports/session-ownership.ts'
+import { SeededRandom } from '../../sim/ports/seeded-random.ts'
+import { until } from '../contract/harness.ts'
+import { LEASE_TTL_MS, SimCluster, type SimNode } from './support/sim-cluster.ts'
+
+type Claimed = Extract<ClaimAnswer, { status: 'claimed' }>
+
+describe('Coordinator: session ownership', () => {
+  let cluster: SimCluster
+
+  beforeEach(() => {
+    cluster = new SimCluster()
+  })
+
+  async function claimed(node: SimNode, clientId: string): Promise<Claimed> {
+    const answer = await cluster.settled(node.claim(clientId))
+    return answer.status === 'claimed' ? answer : assert.fail(`refused: ${answer.reason}`)
+  }
+
+  const ownersOf = (nodes: readonly SimNode[], clientId: string): string[] =>
+    nodes.filter(node => node.holding.has(clientId)).map(({ nodeId }) => nodeId)
+
+  it('claims a client id nobody has in one transaction', async () => {
+    const [a] = (await cluster.start('a')) as [SimNode]
+    const before = a.store.transactions
+    const { token, resumableToken } = await claimed(a, 'x')
+    assert.equal(resumableToken, undefined)
+    assert.ok(token.epoch > 0 && token.revision > 0)
+    assert.equal(a.store.transactions, before + 1)
+  })
+
+  it('answers a claim for what this process owns already without writing, under the same token', async () => {
+    const [a] = (await cluster.start('a')) as [SimNode]
+    const first = await claimed(a, 'x')
+    const before = a.store.transactions
+    const second = await claimed(a, 'x')
+    assert.deepEqual(second, { ...first, resumableToken: first.token })
+    assert.equal(a.store.transactions, before)
+  })
+
+  it('takes a session from a live owner only after it has stopped serving it', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    const first = await claimed(a, 'x')
+    let heldByAWhenAnswered: boolean | undefined
+    const taking = b.claim('x').then(answer => {
+      heldByAWhenAnswered = a.holding.has('x')
+      return answer
+    })
+    const second = await cluster.settled(taking)
+    assert.ok(second.status === 'claimed')
+    assert.equal(heldByAWhenAnswered, false)
+    assert.deepEqual(a.surrendered, ['x'])
+    assert.ok(compareTokens(second.token, first.token) > 0)
+    assert.equal(second.resumableToken, undefined)
+  })
+
+  it('leaves exactly one owner when two nodes race for one client id', async () => {
+    const nodes = await cluster.start('a', 'b')
+    const answers = await cluster.settled(Promise.all(nodes.map(node => node.claim('x'))))
+    await cluster.advance(5000)
+    assert.equal(ownersOf(nodes, 'x').length, 1)
+    assert.ok(answers.some(({ status }) => status === 'claimed'))
+  })
+
+  it('never has two owners, and tokens that only rise, over many races with releases and cuts', async function () {
+    this.timeout(30_000)
+    for (let seed = 1; seed <= 20; seed++) {
+      cluster = new SimCluster(seed * 100)
+      const random = new SeededRandom(seed)
+      const nodes = await cluster.start('a', 'b', 'c')
+      const busy = new Set<string>()
+      let last: FencingToken = { epoch: 0, revision: 0 }
+      let claims = 0
+      const claim = (node: SimNode): void => {
+        if (busy.has(node.nodeId)) return
+        busy.add(node.nodeId)
+        void node.coordinator.claim('x').then(answer => {
+          busy.delete(node.nodeId)
+          if (answer.status !== 'claimed') return
+          claims++
+          if (answer.resumableToken === undefined || compareTokens(answer.token, last) !== 0) {
+            assert.ok(compareTokens(answer.token, last) > 0, `seed ${seed}: token did not rise`)
+          }
+          last = answer.token
+          node.holding.set('x', answer.token)
+          const active = nodes.filter(other => other.holding.has('x') && other.coordinator.mayAcknowledge())
+          assert.ok(active.length <= 1, `seed ${seed}: ${active.length} owners at ${cluster.clock.now()}`)
+        })
+      }
+      for (let step = 0; step < 300; step++) {
+        const node = nodes[random.uint32() % nodes.length] as SimNode
+        const dice = random.uint32() % 20
+        if (dice < 12) claim(node)
+        else if (dice < 15 && !busy.has(node.nodeId)) node.release('x')
+        else if (dice === 15) node.store.setContact('cut')
+        else if (dice === 16) node.store.setContact(random.uint32() % 2 === 0 ? 'deaf' : 'mute')
+        else if (dice === 17) node.store.answerDelayMs = random.uint32() % 900
+        else if (dice === 18) void cluster.revokeLeaseOf(node)
+        else node.store.setContact('open')
+        await cluster.advance(random.uint32() % (dice > 14 ? 4000 : 20))
+      }
+      for (const node of nodes) {
+        node.store.answerDelayMs = 0
+        node.store.setContact('open')
+      }
+      await cluster.advance(60_000)
+      assert.ok(claims > 20, `seed ${seed}: only ${claims} claims`)
+      const final = await claimed(nodes[0] as SimNode, 'x')
+      assert.ok(compareTokens(final.token, last) >= 0)
+      assert.deepEqual(ownersOf(nodes, 'x'), ['a'])
+    }
+  })
+
+  it('refuses while the owner lives but cannot be asked, and takes over once it is gone', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    const first = await claimed(a, 'x')
+    await a.kill()
+    const refused = await cluster.settled(b.claim('x'))
+    assert.deepEqual(refused, { status: 'refused', reason: 'owner-unreachable' })
+    await cluster.advance(LEASE_TTL_MS)
+    const second = await claimed(b, 'x')
+    assert.ok(compareTokens(second.token, first.token) > 0)
+  })
+
+  it('asks an owner whose link comes up within the claim', async () => {
+    const [a] = (await cluster.start('a')) as [SimNode]
+    await claimed(a, 'x')
+    const b = cluster.create('b')
+    await cluster.settled(b.coordinator.join(b.description))
+    const claiming = b.claim('x')
+    await cluster.advance(500)
+    b.transport.start('b', b.coordinator.incarnation)
+    b.transport.setMembers(b.coordinator.members.filter(({ nodeId }) => nodeId !== 'b'))
+    assert.equal((await cluster.settled(claiming)).status, 'claimed')
+    assert.deepEqual(a.surrendered, ['x'])
+  })
+
+  it('does not consent to give up a session whose claim is still being answered', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    a.store.answerDelayMs = 500
+    const first = a.claim('x')
+    await cluster.advance(5)
+    const second = b.claim('x')
+    await cluster.advance(400)
+    assert.deepEqual(ownersOf([a, b], 'x'), [])
+    assert.equal((await cluster.settled(first)).status, 'claimed')
+    assert.equal((await cluster.settled(second)).status, 'claimed')
+    assert.deepEqual(ownersOf([a, b], 'x'), ['b'])
+    assert.deepEqual(a.surrendered, ['x'])
+  })
+
+  it('does not take a session without consent from an owner it has not heard of yet', async () => {
+    const [b] = (await cluster.start('b')) as [SimNode]
+    b.store.silenceWatches()
+    const [a] = (await cluster.start('a')) as [SimNode]
+    await claimed(a, 'x')
+    assert.deepEqual(await cluster.settled(b.claim('x')), { status: 'refused', reason: 'owner-unreachable' })
+    assert.deepEqual(ownersOf([a, b], 'x'), ['a'])
+    b.store.setContact('open')
+    await cluster.advance(200)
+    await claimed(b, 'x')
+    assert.deepEqual(ownersOf([a, b], 'x'), ['b'])
+  })
+
+  it('writes nothing under a lease that is gone, even before it has heard of that', async () => {
+    const [a] = (await cluster.start('a')) as [SimNode]
+    const revoking = cluster.revokeLeaseOf(a)
+    assert.equal(a.coordinator.mayAcknowledge(), true)
+    const claiming = a.claim('x')
+    await cluster.settled(revoking)
+    assert.deepEqual(await cluster.settled(claiming), { status: 'refused', reason: 'suspended' })
+    assert.deepEqual(cluster.keys('/sessions/'), [])
+  })
+
+  it('does not trust an answer that comes after the lease it was claimed under was lost', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    a.store.answerDelayMs = 500
+    const first = a.claim('x')
+    await cluster.advance(5)
+    assert.equal(cluster.keys('/sessions/').length, 1)
+    await cluster.settled(cluster.revokeLeaseOf(a))
+    await until(cluster, 'a suspends', () => a.coordinator.isSuspended, 20)
+    a.store.setContact('cut')
+    await claimed(b, 'x')
+    assert.equal((await cluster.settled(first)).status, 'refused')
+    assert.deepEqual(ownersOf([a, b], 'x'), ['b'])
+  })
+
+  it('makes a swap that comes late fail, when the client has returned to the owner after its consent', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    await claimed(a, 'x')
+    const taking = b.claim('x')
+    await until(cluster, 'a consents', () => a.surrendered.length === 1)
+    // b's swap is held up, and the client comes back to a.
+    b.store.setContact('cut')
+    assert.equal((await claimed(a, 'x')).status, 'claimed')
+    b.store.setContact('open')
+    await cluster.settled(taking)
+    assert.equal(ownersOf([a, b], 'x').length, 1)
+    assert.ok(a.surrendered.length === 2 || a.holding.has('x'))
+  })
+
+  it('refuses while the coordination store does not answer', async () => {
+    const [a] = (await cluster.start('a')) as [SimNode]
+    a.store.setContact('cut')
+    assert.deepEqual(await cluster.settled(a.claim('x')), { status: 'refused', reason: 'unavailable' })
+  })
+
+  describe('resumable tokens', () => {
+    async function restarted(node: SimNode): Promise<SimNode> {
+      await cluster.settled(node.coordinator.leave())
+      await node.transport.close()
+      const [again] = (await cluster.start(node.nodeId)) as [SimNode]
+      return again
+    }
+
+    it('is that of the node’s earlier life when nobody owned the session in between', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      const first = await claimed(a, 'x')
+      const second = await claimed(await restarted(a), 'x')
+      assert.deepEqual(second.resumableToken, first.token)
+      assert.ok(compareTokens(second.token, first.token) > 0)
+    })
+
+    it('is none when another node owned it in between, whether or not it gave it back', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      await claimed(a, 'kept')
+      await claimed(a, 'returned')
+      const again = await restarted(a)
+      await claimed(b, 'kept')
+      await claimed(b, 'returned')
+      b.release('returned')
+      await cluster.advance(1000)
+      assert.equal((await claimed(again, 'kept')).resumableToken, undefined)
+      assert.equal((await claimed(again, 'returned')).resumableToken, undefined)
+    })
+
+    it('survives a claim whose outcome was unknown and which was refused', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      const first = await claimed(a, 'x')
+      const again = await restarted(a)
+      again.store.setContact('mute')
+      assert.deepEqual(await cluster.settled(again.claim('x')), { status: 'refused', reason: 'unavailable' })
+      const [key] = cluster.keys('/sessions/') as [string]
+      const entry = cluster.service.state.get(key)
+      assert.ok(entry !== undefined && entry.modRevision > first.token.revision, 'a write was carried out')
+      again.store.setContact('open')
+      await cluster.advance(100)
+      const second = await claimed(again, 'x')
+      assert.deepEqual(second.resumableToken, first.token)
+    })
+
+    it('says which stored sessions were superseded', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      const stored = []
+      for (const clientId of ['same', 'taken', 'gone', '__proto__']) {
+        stored.push({ clientId, token: (await claimed(a, clientId)).token })
+      }
+      a.release('gone')
+      await cluster.advance(1000)
+      const again = await restarted(a)
+      await claimed(b, 'taken')
+      const superseded = await cluster.settled(again.coordinator.verifyStored(stored))
+      assert.deepEqual(superseded.sort(), ['gone', 'taken'])
+      assert.deepEqual(await cluster.settled(again.coordinator.verifyStored([])), [])
+    })
+
+    it('verifies more sessions than fit into one transaction', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      const { epoch } = (await claimed(a, 'x')).token
+      const stored = Array.from({ length: 1500 }, (_, i) => ({
+        clientId: `c${i}`,
+        token: { epoch, revision: 7 },
+      }))
+      assert.equal((await cluster.settled(a.coordinator.verifyStored(stored))).length, 1500)
+    })
+  })
+
+  describe('releases', () => {
+    it('deletes the record, later', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      await claimed(a, 'x')
+      assert.equal(cluster.keys('/sessions/').length, 1)
+      a.release('x')
+      await cluster.advance(1000)
+      assert.deepEqual(cluster.keys('/sessions/'), [])
+    })
+
+    it('does not touch the record of the node that took the session', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      const { token } = await claimed(a, 'x')
+      await claimed(b, 'x')
+      a.coordinator.release('x', token)
+      await cluster.advance(1000)
+      assert.equal(cluster.keys('/sessions/').length, 1)
+      assert.equal((await claimed(b, 'x')).status, 'claimed')
+    })
+
+    it('does not touch a session that was claimed again meanwhile', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      for (let i = 0; i < 20; i++) {
+        await claimed(a, 'x')
+        a.release('x')
+        await cluster.advance(i * 5)
+      }
+      await claimed(a, 'x')
+      await cluster.advance(1000)
+      assert.equal(cluster.keys('/sessions/').length, 1)
+    })
+
+    it('is repeated until the store answers', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      await claimed(a, 'x')
+      a.store.setContact('cut')
+      a.release('x')
+      await cluster.advance(5000)
+      assert.equal(cluster.keys('/sessions/').length, 1)
+      a.store.setContact('open')
+      await until(cluster, 'the record is deleted', () => cluster.keys('/sessions/').length === 0, 20_000)
+    })
+
+    it('is sent before the node leaves', async () => {
+      const [a] = (await cluster.start('a')) as [SimNode]
+      await Promise.all(Array.from({ length: 250 }, (_, i) => claimed(a, `c${i}`)))
+      for (let i = 0; i < 250; i++) a.release(`c${i}`)
+      await cluster.settled(a.coordinator.leave())
+      assert.deepEqual(cluster.keys('/sessions/'), [])
+      assert.deepEqual(cluster.keys('/members/'), [])
+    })
+  })
+
+  it('keeps client ids apart that are property names, contain slashes or any script', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    const clientIds = [
+      '__proto__',
+      'constructor',
+      'hasOwnProperty',
+      'toString',
+      'a/b',
+      'a',
+      '/',
+      '漢字 😀',
+      ' ',
+    ]
+    for (const clientId of clientIds) assert.equal((await claimed(a, clientId)).resumableToken, undefined)
+    for (const clientId of clientIds) await claimed(b, clientId)
+    assert.deepEqual(a.surrendered, clientIds)
+    assert.deepEqual([...b.holding.keys()], clientIds)
+  })
+
+  it('serves ten thousand claims at once', async function () {
+    this.timeout(20_000)
+    const [a] = (await cluster.start('a')) as [SimNode]
+    const clientIds = Array.from({ length: 10_000 }, (_, i) => `c${i}`)
+    const answers = await cluster.settled(Promise.all(clientIds.map(clientId => a.claim(clientId))))
+    assert.ok(answers.every(({ status }) => status === 'claimed'))
+  })
+
+  it('closes the link of a peer that sends what it does not understand', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    for (const frame of ['', 'x', '{"v":2}', '{"v":1,"type":"request","id":1}', '[]', 'null']) {
+      assert.equal(a.transport.isUp('b'), true)
+      a.transport.send('b', 'session', new TextEncoder().encode(frame))
+      await cluster.advance(5)
+      assert.equal(b.transport.isUp('a'), false, frame)
+      await cluster.advance(200)
+    }
+    await claimed(a, 'x')
+    await claimed(b, 'x')
+  })
+})
