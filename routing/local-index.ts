@@ -1,30 +1,41 @@
 /**
  * The filters of this node's own clients, and who among them wants a topic.
  *
- * Filters without wildcards are looked up by name, the rest in a trie; answers are remembered per topic. It does not
- * deliver and does not know what a subscriber is. Invariants: a remembered answer is never older than the last change that
- * could concern its topic; an answer names each subscriber once, with its highest QoS.
+ * Answers are remembered per topic. It does not deliver and does not know what a subscriber is. Invariants: a remembered
+ * answer is never older than the last change that could concern its topic; an answer names each subscriber once, however
+ * many of its subscriptions match; shared subscriptions are kept apart from ordinary ones.
  */
-import type { LocalDelivery, LocalIndex, LocalSubscription } from '../src/core/ports/routing.ts'
+import type {
+  LocalDelivery,
+  LocalIndex,
+  LocalMatch,
+  LocalSubscription,
+  SharedGroup,
+} from '../src/core/ports/routing.ts'
 import { hasWildcard } from '../src/core/topic.ts'
+import { FilterTable } from './filter-table.ts'
+import { GroupMembers } from './group-members.ts'
 import { MatchCache } from './match-cache.ts'
-import { TopicTrie } from './topic-trie.ts'
 
 /** One subscription, or all of one filter's by subscriber: most filters have a single one. */
 type FilterSubscriptions = LocalSubscription | Map<LocalDelivery, LocalSubscription>
 
-const NOBODY: readonly LocalSubscription[] = []
+const NOBODY: readonly LocalMatch[] = []
+const NO_GROUPS: readonly SharedGroup[] = []
 
 export class TrieLocalIndex implements LocalIndex {
-  readonly #exact = new Map<string, FilterSubscriptions>()
-  readonly #wildcards = new TopicTrie<FilterSubscriptions>()
-  readonly #wildcardFilters = new Set<string>()
-  readonly #cache = new MatchCache<LocalSubscription>()
+  readonly #ordinary = new FilterTable<FilterSubscriptions>()
+  /** By filter, then by group. */
+  readonly #shared = new FilterTable<Map<string, GroupMembers>>()
+  readonly #cache = new MatchCache<LocalMatch>()
+  readonly #sharedCache = new MatchCache<SharedGroup>()
   #subscriptionCount = 0
+  /** Filters with both ordinary and shared subscriptions. */
+  #filtersInBoth = 0
   readonly #matched: FilterSubscriptions[] = []
 
   get filterCount(): number {
-    return this.#exact.size + this.#wildcardFilters.size
+    return this.#ordinary.size + this.#shared.size - this.#filtersInBoth
   }
 
   get subscriptionCount(): number {
@@ -32,48 +43,37 @@ export class TrieLocalIndex implements LocalIndex {
   }
 
   *filters(): Iterable<string> {
-    yield* this.#exact.keys()
-    yield* this.#wildcardFilters
+    yield* this.#ordinary.filters()
+    for (const filter of this.#shared.filters()) if (this.#ordinary.get(filter) === undefined) yield filter
   }
 
   add(subscription: LocalSubscription): boolean {
-    const { filter, subscriber } = subscription
-    const held = this.#get(filter)
-    this.#invalidate(filter)
-    if (held === undefined) {
-      this.#set(filter, subscription)
-      this.#subscriptionCount++
-      return true
+    const { filter, group } = subscription
+    const isOrdinaryKnown = this.#ordinary.get(filter) !== undefined
+    const isSharedKnown = this.#shared.get(filter) !== undefined
+    if (group === undefined) this.#addOrdinary(subscription)
+    else this.#addShared(subscription, group)
+    if (group === undefined ? !isOrdinaryKnown && isSharedKnown : isOrdinaryKnown && !isSharedKnown) {
+      this.#filtersInBoth++
     }
-    if (held instanceof Map) {
-      if (!held.has(subscriber)) this.#subscriptionCount++
-      held.set(subscriber, subscription)
-    } else if (held.subscriber === subscriber) {
-      this.#set(filter, subscription)
-    } else {
-      const both = new Map<LocalDelivery, LocalSubscription>()
-      this.#set(filter, both.set(held.subscriber, held).set(subscriber, subscription))
-      this.#subscriptionCount++
-    }
-    return false
+    return !isOrdinaryKnown && !isSharedKnown
   }
 
-  remove(filter: string, subscriber: LocalDelivery): boolean {
-    const held = this.#get(filter)
-    if (held === undefined) return false
-    if (held instanceof Map) {
-      if (!held.delete(subscriber)) return false
-    } else if (held.subscriber !== subscriber) {
-      return false
-    }
+  remove(filter: string, group: string | undefined, subscriber: LocalDelivery): boolean {
+    const wasInBoth = this.#ordinary.get(filter) !== undefined && this.#shared.get(filter) !== undefined
+    const isRemoved =
+      group === undefined
+        ? this.#removeOrdinary(filter, subscriber)
+        : this.#removeShared(filter, group, subscriber)
+    if (!isRemoved) return false
     this.#subscriptionCount--
-    this.#invalidate(filter)
-    if (held instanceof Map && held.size > 0) return false
-    this.#delete(filter)
-    return true
+    const isOrdinaryKnown = this.#ordinary.get(filter) !== undefined
+    const isSharedKnown = this.#shared.get(filter) !== undefined
+    if (wasInBoth && !(isOrdinaryKnown && isSharedKnown)) this.#filtersInBoth--
+    return !isOrdinaryKnown && !isSharedKnown
   }
 
-  match(topic: string): readonly LocalSubscription[] {
+  match(topic: string): readonly LocalMatch[] {
     const cached = this.#cache.get(topic)
     if (cached !== undefined) return cached
     const result = this.#find(topic)
@@ -81,57 +81,114 @@ export class TrieLocalIndex implements LocalIndex {
     return result
   }
 
-  #find(topic: string): readonly LocalSubscription[] {
-    const matched = this.#matched
-    const exact = this.#exact.get(topic)
-    if (exact !== undefined) matched.push(exact)
-    this.#wildcards.match(topic, matched)
-    const [first] = matched
-    if (first === undefined) return NOBODY
-    const result = matched.length === 1 ? subscriptionsOf(first) : bestPerSubscriber(matched)
-    matched.length = 0
+  matchShared(topic: string): readonly SharedGroup[] {
+    if (this.#shared.size === 0) return NO_GROUPS
+    const cached = this.#sharedCache.get(topic)
+    if (cached !== undefined) return cached
+    const matched: Map<string, GroupMembers>[] = []
+    this.#shared.match(topic, matched)
+    const result = matched.flatMap(groups => [...groups.values()])
+    this.#sharedCache.set(topic, result)
     return result
   }
 
-  #invalidate(filter: string): void {
-    if (hasWildcard(filter)) this.#cache.clear()
-    else this.#cache.delete(filter)
-  }
-
-  #get(filter: string): FilterSubscriptions | undefined {
-    return hasWildcard(filter) ? this.#wildcards.get(filter) : this.#exact.get(filter)
-  }
-
-  #set(filter: string, subscriptions: FilterSubscriptions): void {
-    if (hasWildcard(filter)) {
-      this.#wildcards.set(filter, subscriptions)
-      this.#wildcardFilters.add(filter)
+  #addOrdinary(subscription: LocalSubscription): void {
+    const { filter, subscriber } = subscription
+    invalidate(this.#cache, filter)
+    const held = this.#ordinary.get(filter)
+    if (held === undefined) {
+      this.#ordinary.set(filter, subscription)
+      this.#subscriptionCount++
+    } else if (held instanceof Map) {
+      if (!held.has(subscriber)) this.#subscriptionCount++
+      held.set(subscriber, subscription)
+    } else if (held.subscriber === subscriber) {
+      this.#ordinary.set(filter, subscription)
     } else {
-      this.#exact.set(filter, subscriptions)
+      const both = new Map<LocalDelivery, LocalSubscription>()
+      this.#ordinary.set(filter, both.set(held.subscriber, held).set(subscriber, subscription))
+      this.#subscriptionCount++
     }
   }
 
-  #delete(filter: string): void {
-    if (hasWildcard(filter)) {
-      this.#wildcards.delete(filter)
-      this.#wildcardFilters.delete(filter)
-    } else {
-      this.#exact.delete(filter)
+  #removeOrdinary(filter: string, subscriber: LocalDelivery): boolean {
+    const held = this.#ordinary.get(filter)
+    if (held === undefined) return false
+    if (held instanceof Map) {
+      if (!held.delete(subscriber)) return false
+    } else if (held.subscriber !== subscriber) {
+      return false
     }
+    invalidate(this.#cache, filter)
+    if (!(held instanceof Map) || held.size === 0) this.#ordinary.delete(filter)
+    return true
   }
+
+  #addShared(subscription: LocalSubscription, group: string): void {
+    const { filter } = subscription
+    let groups = this.#shared.get(filter)
+    if (groups === undefined) {
+      groups = new Map()
+      this.#shared.set(filter, groups)
+    }
+    let members = groups.get(group)
+    if (members === undefined) {
+      members = new GroupMembers()
+      groups.set(group, members)
+      invalidate(this.#sharedCache, filter)
+    }
+    if (members.put(subscription)) this.#subscriptionCount++
+  }
+
+  #removeShared(filter: string, group: string, subscriber: LocalDelivery): boolean {
+    const groups = this.#shared.get(filter)
+    const members = groups?.get(group)
+    if (groups === undefined || members?.delete(subscriber) !== true) return false
+    if (members.size > 0) return true
+    groups.delete(group)
+    if (groups.size === 0) this.#shared.delete(filter)
+    invalidate(this.#sharedCache, filter)
+    return true
+  }
+
+  #find(topic: string): readonly LocalMatch[] {
+    const matched = this.#matched
+    this.#ordinary.match(topic, matched)
+    const [first] = matched
+    if (first === undefined) return NOBODY
+    const result = matched.length === 1 ? subscriptionsOf(first) : mergePerSubscriber(matched)
+    matched.length = 0
+    return result
+  }
+}
+
+function invalidate(cache: MatchCache<unknown>, filter: string): void {
+  if (hasWildcard(filter)) cache.clear()
+  else cache.delete(filter)
 }
 
 function subscriptionsOf(entry: FilterSubscriptions): readonly LocalSubscription[] {
   return entry instanceof Map ? [...entry.values()] : [entry]
 }
 
-function bestPerSubscriber(matched: readonly FilterSubscriptions[]): readonly LocalSubscription[] {
-  const best = new Map<LocalDelivery, LocalSubscription>()
+function mergePerSubscriber(matched: readonly FilterSubscriptions[]): readonly LocalMatch[] {
+  const merged = new Map<LocalDelivery, LocalMatch>()
   for (const entry of matched) {
     for (const subscription of subscriptionsOf(entry)) {
-      const other = best.get(subscription.subscriber)
-      if (other === undefined || other.qos < subscription.qos) best.set(subscription.subscriber, subscription)
+      const other = merged.get(subscription.subscriber)
+      merged.set(subscription.subscriber, other === undefined ? subscription : merge(other, subscription))
     }
   }
-  return [...best.values()]
+  return [...merged.values()]
+}
+
+function merge(a: LocalMatch, b: LocalMatch): LocalMatch {
+  const best = a.qos >= b.qos ? a : b
+  return {
+    subscriber: a.subscriber,
+    qos: best.qos,
+    noLocal: a.noLocal && b.noLocal,
+    retainAsPublished: best.retainAsPublished,
+    subscriptionIdentifiers: [...a.subscriptionIdentifiers, ...b.subscriptionIdentifiers],
+  }
 }

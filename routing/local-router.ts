@@ -4,10 +4,10 @@ import type { Publication } from '../src/core/publication.ts'
 
 /** Hands publications to the matching sessions of this node. */
 export class LocalRouter {
-  readonly #index: Pick<LocalIndex, 'match'>
+  readonly #index: Pick<LocalIndex, 'match' | 'matchShared'>
   readonly #journal: Pick<SessionJournal, 'appended'>
 
-  constructor(index: Pick<LocalIndex, 'match'>, journal: Pick<SessionJournal, 'appended'>) {
+  constructor(index: Pick<LocalIndex, 'match' | 'matchShared'>, journal: Pick<SessionJournal, 'appended'>) {
     this.#index = index
     this.#journal = journal
   }
@@ -15,13 +15,18 @@ export class LocalRouter {
   /** Returns the journal sequence that must be committed before the publication is acknowledged; 0 = none. */
   deliver(publication: Publication): number {
     const before = this.#journal.appended
-    const subscriptions = this.#index.match(publication.topic)
-    const { publisher } = publication
-    for (let i = 0; i < subscriptions.length; i++) {
-      const subscription = subscriptions[i] as (typeof subscriptions)[number]
+    const { publisher, topic } = publication
+    const matches = this.#index.match(topic)
+    for (let i = 0; i < matches.length; i++) {
+      const match = matches[i] as (typeof matches)[number]
       // No Local [MQTT-3.8.3-3].
-      if (subscription.noLocal && publisher !== '' && subscription.subscriber.clientId === publisher) continue
-      subscription.subscriber.deliver(publication, subscription)
+      if (match.noLocal && publisher !== '' && match.subscriber.clientId === publisher) continue
+      match.subscriber.deliver(publication, match)
+    }
+    const groups = this.#index.matchShared(topic)
+    for (let i = 0; i < groups.length; i++) {
+      const member = groups[i]?.next()
+      member?.subscriber.deliver(publication, member)
     }
     const after = this.#journal.appended
     return after > before ? after : 0

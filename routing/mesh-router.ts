@@ -22,4 +22,8 @@ export class MeshRouter implements PublishRouter {
       this.#forwarder.forward(nodes[i] as string, publication, acceptance)
     }
   }
+
+  deliverLocally(publication: Publication): void {
+    this.#local.deliver(publication)
+  }
 }

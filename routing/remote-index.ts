@@ -8,14 +8,13 @@
 import type { NodeId } from '../src/core/ids.ts'
 import type { RemoteIndex } from '../src/core/ports/routing.ts'
 import { hasWildcard } from '../src/core/topic.ts'
+import { FilterTable } from './filter-table.ts'
 import { MatchCache } from './match-cache.ts'
-import { TopicTrie } from './topic-trie.ts'
 
 const NOWHERE: readonly NodeId[] = []
 
 export class TrieRemoteIndex implements RemoteIndex {
-  readonly #exact = new Map<string, Set<NodeId>>()
-  readonly #wildcards = new TopicTrie<Set<NodeId>>()
+  readonly #filters = new FilterTable<Set<NodeId>>()
   /** Every node heard of, with its filters. */
   readonly #nodes = new Map<NodeId, Set<string>>()
   readonly #unknown = new Set<NodeId>()
@@ -33,11 +32,10 @@ export class TrieRemoteIndex implements RemoteIndex {
     const filters = this.#filtersOf(nodeId)
     if (filters.has(filter)) return
     filters.add(filter)
-    let nodes = this.#nodesWith(filter)
+    let nodes = this.#filters.get(filter)
     if (nodes === undefined) {
       nodes = new Set()
-      if (hasWildcard(filter)) this.#wildcards.set(filter, nodes)
-      else this.#exact.set(filter, nodes)
+      this.#filters.set(filter, nodes)
     }
     nodes.add(nodeId)
     this.#invalidate(filter)
@@ -70,14 +68,12 @@ export class TrieRemoteIndex implements RemoteIndex {
   }
 
   nodesOf(filter: string): readonly NodeId[] {
-    return [...(this.#nodesWith(filter) ?? [])]
+    return [...(this.#filters.get(filter) ?? [])]
   }
 
   #find(topic: string): readonly NodeId[] {
     const matched = this.#matched
-    const exact = this.#exact.get(topic)
-    if (exact !== undefined) matched.push(exact)
-    this.#wildcards.match(topic, matched)
+    this.#filters.match(topic, matched)
     if (matched.length === 0 && this.#unknown.size === 0) return NOWHERE
     const found = new Set(this.#unknown)
     for (const nodes of matched) for (const nodeId of nodes) found.add(nodeId)
@@ -96,18 +92,11 @@ export class TrieRemoteIndex implements RemoteIndex {
     return filters
   }
 
-  #nodesWith(filter: string): Set<NodeId> | undefined {
-    return hasWildcard(filter) ? this.#wildcards.get(filter) : this.#exact.get(filter)
-  }
-
   #drop(nodeId: NodeId, filter: string): void {
-    const nodes = this.#nodesWith(filter)
+    const nodes = this.#filters.get(filter)
     if (nodes === undefined) throw new Error(`filter ${filter} of ${nodeId} is not indexed`)
     nodes.delete(nodeId)
-    if (nodes.size === 0) {
-      if (hasWildcard(filter)) this.#wildcards.delete(filter)
-      else this.#exact.delete(filter)
-    }
+    if (nodes.size === 0) this.#filters.delete(filter)
     this.#invalidate(filter)
   }
 

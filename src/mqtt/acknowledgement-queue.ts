@@ -6,19 +6,26 @@
  * it flushes. Invariant: a slot leaves once, complete, and in order.
  */
 import type { Acceptance } from '../core/ports/routing.ts'
+import { packetType } from './wire/packet-types.ts'
+
+const PUBACK = packetType.puback
 
 /** The answer to one packet. */
 export class AcknowledgementSlot implements Acceptance {
-  /** The encoded answer; undefined = PUBACK for `packetId` with `reasonCode`. */
-  readonly bytes: Uint8Array | undefined
+  /** PUBACK, PUBREC or PUBCOMP, written when it leaves; 0 when the answer is in `bytes`. */
+  readonly packetType: number
   readonly packetId: number
+  readonly bytes: Uint8Array | undefined
   reasonCode = 0
   /** Journal sequence that must be committed first. */
   storeSequence = 0
   outstanding = 0
+  /** What is to happen once the answer has been written. */
+  afterwards: (() => void) | undefined
   readonly #onSettled: () => void
 
-  constructor(packetId: number, bytes: Uint8Array | undefined, onSettled: () => void) {
+  constructor(packetType: number, packetId: number, bytes: Uint8Array | undefined, onSettled: () => void) {
+    this.packetType = packetType
     this.packetId = packetId
     this.bytes = bytes
     this.#onSettled = onSettled
@@ -41,8 +48,8 @@ export class AcknowledgementSlot implements Acceptance {
 export class AcknowledgementQueue {
   #slots: AcknowledgementSlot[] = []
   #head = 0
-  /** PUBLISH packets not yet acknowledged. */
-  publishCount = 0
+  /** PUBACKs that wait. */
+  pubackCount = 0
   readonly #onSettled: () => void
 
   /** `onSettled` is called when some slot has no party left to wait for. */
@@ -54,10 +61,10 @@ export class AcknowledgementQueue {
     return this.#head === this.#slots.length
   }
 
-  /** Opens a slot behind all others: for a PUBACK, or for the answer in `bytes`. */
-  open(packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
-    const slot = new AcknowledgementSlot(packetId, bytes, this.#onSettled)
-    if (bytes === undefined) this.publishCount++
+  /** Opens a slot behind all others: for the answer in `bytes`, or for a packet of `type`. */
+  open(type: number, packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
+    const slot = new AcknowledgementSlot(type, packetId, bytes, this.#onSettled)
+    if (type === PUBACK) this.pubackCount++
     this.#slots.push(slot)
     return slot
   }
@@ -78,7 +85,7 @@ export class AcknowledgementQueue {
   take(): AcknowledgementSlot {
     const slot = this.#slots[this.#head++]
     if (slot === undefined) throw new Error('no acknowledgement is waiting')
-    if (slot.bytes === undefined) this.publishCount--
+    if (slot.packetType === PUBACK) this.pubackCount--
     if (this.#head === this.#slots.length) {
       this.#slots = []
       this.#head = 0

@@ -2,53 +2,58 @@
  * One client's network connection: from the first byte to the last.
  *
  * It frames what arrives, hands each packet to its handler, gathers what leaves, and owns the connection's states
- * (`new` → `claiming` → `connected` → `closed`). What packets mean is in `handlers/`; what outlives the connection is in
+ * (`new` → `authenticating`, if asked for → `claiming` → `connected` → `closed`). What packets mean is in `handlers/`; what outlives the connection is in
  * `Session`. Invariants: nothing is read before CONNECT but CONNECT; acknowledgements and QoS ≥ 1 deliveries leave only in
  * a turn in which the node may acknowledge; after `close` nothing leaves.
  */
 import { limits } from '../core/limits.ts'
 import type { ByteStream, ByteStreamListener } from '../core/ports/byte-stream.ts'
-import type { LocalSubscription } from '../core/ports/routing.ts'
+import type { LocalMatch } from '../core/ports/routing.ts'
 import type { Publication } from '../core/publication.ts'
 import { AcknowledgementQueue, type AcknowledgementSlot } from './acknowledgement-queue.ts'
-import { packetIdOf, type QueuedMessage } from './delivery-queue.ts'
+import type { ClientAuthentication } from './client-authentication.ts'
 import { handlePacket } from './handlers/packet.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { OUTPUT_CHUNK_BYTES, OutputBuffer } from './output-buffer.ts'
 import type { Flushable } from './output-scheduler.ts'
+import { PublishSender, type PacketOutput, type SendingTerms } from './publish-sender.ts'
 import { reason } from './reason-codes.ts'
-import type { Session, SessionClient } from './session.ts'
+import { RetainedDelivery } from './retained-delivery.ts'
+import type { Session } from './session.ts'
 import type { Will } from './will.ts'
-import { encodeDisconnect, pubackBytes, writePuback } from './wire/control-encoder.ts'
+import { acknowledgementBytes, writeAcknowledgement } from './wire/acknowledgement-codec.ts'
+import { encodeDisconnect } from './wire/control-encoder.ts'
 import { PacketFramer, type PacketSink, type SinkAnswer } from './wire/packet-framer.ts'
 import { packetType, type PacketFault, type ProtocolVersion } from './wire/packet-types.ts'
 
 const CONNECT_BYTE = packetType.connect << 4
 
-export type ConnectionState = 'new' | 'claiming' | 'connected' | 'closed'
+export type ConnectionState = 'new' | 'authenticating' | 'claiming' | 'connected' | 'closed'
 
 /** What was agreed in CONNECT and CONNACK. */
-export interface ConnectionTerms {
-  readonly version: ProtocolVersion
+export interface ConnectionTerms extends SendingTerms {
   /** 1.5 × the keep alive in force; 0 = none. */
   readonly silenceMaxMs: number
-  /** QoS ≥ 1 messages in flight towards the client. */
-  readonly inflightMax: number
-  /** Largest packet the client takes. */
-  readonly packetBytesMax: number
 }
 
-export class ClientConnection implements ByteStreamListener, PacketSink, Flushable, SessionClient {
+export class ClientConnection implements ByteStreamListener, PacketSink, Flushable, PacketOutput {
   readonly stream: ByteStream
   readonly services: MqttServices
   readonly openedAtMs: number
   state: ConnectionState = 'new'
   version: ProtocolVersion = 4
-  inflightMax = 1
   silenceMaxMs = 0
   lastReceivedAtMs: number
   session: Session | undefined
   will: Will | undefined
+  /** Undefined unless CONNECT named an authentication method. */
+  authentication: ClientAuthentication | undefined
+  /** QoS 2 packet identifiers this connection has published and not released. */
+  openReceives: Set<number> | undefined
+  /** Topics by the aliases the client gave them. */
+  topicAliases: Map<number, string> | undefined
+  #sender: PublishSender | undefined
+  #retained: RetainedDelivery | undefined
   #packetBytesMax = Infinity
   readonly #framer: PacketFramer
   readonly #output: OutputBuffer
@@ -68,14 +73,27 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     stream.listen(this)
   }
 
-  /** PUBLISH packets of this client that are not acknowledged yet. */
+  /** PUBLISH packets of this connection whose exchange is not over: they count against Receive Maximum. */
   get unacknowledgedCount(): number {
-    return this.#acknowledgements?.publishCount ?? 0
+    return (this.#acknowledgements?.pubackCount ?? 0) + (this.openReceives?.size ?? 0)
   }
 
   /** Whether the connection was stopped for a reason of ours, so that its silence says nothing. */
   get isReading(): boolean {
     return this.#isReading
+  }
+
+  /** Whether this is the connection the session sends to. */
+  get isAttached(): boolean {
+    return this.session !== undefined && this.session.client === this.#sender
+  }
+
+  get outputLength(): number {
+    return this.#output.length
+  }
+
+  get pendingBytes(): number {
+    return this.stream.pendingBytes
   }
 
   onData(chunk: Uint8Array): void {
@@ -99,7 +117,7 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
   }
 
   onDrain(): void {
-    this.session?.pump()
+    this.continueSending()
   }
 
   onClose(error: string | undefined): void {
@@ -113,10 +131,10 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.session = session
     this.version = terms.version
     this.silenceMaxMs = terms.silenceMaxMs
-    this.inflightMax = terms.inflightMax
     this.#packetBytesMax = terms.packetBytesMax
     this.#framer.packetBytesMax = this.services.options.packetBytesMax
-    session.client = this
+    this.#sender = new PublishSender(terms, this, this.services)
+    session.client = this.#sender
     this.continueReading()
   }
 
@@ -126,6 +144,19 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.stream.resume()
     const fault = this.#framer.resume(this)
     if (fault !== undefined) this.fail(fault)
+  }
+
+  /** Sends what the client can take by now: it has read, or acknowledged. */
+  continueSending(): void {
+    this.session?.pump()
+    this.#retained?.pump()
+  }
+
+  /** Sends these messages to the client as it takes them. */
+  deliverRetained(messages: readonly Publication[], match: LocalMatch): void {
+    if (this.session === undefined || messages.length === 0) return
+    this.#retained ??= new RetainedDelivery(this.session)
+    this.#retained.add(messages, match)
   }
 
   /** To be woken when the whole node can go on: after a suspension, or when queues to other nodes have room. */
@@ -138,10 +169,10 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#awaitsAcknowledgements = true
   }
 
-  /** Opens the slot in which the answer to a packet waits for its turn: `bytes`, or a PUBACK. */
-  openSlot(packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
+  /** Opens the slot in which the answer to a packet waits for its turn: `bytes`, or an acknowledgement of `type`. */
+  openSlot(type: number, packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
     this.#acknowledgements ??= new AcknowledgementQueue(() => this.#mark())
-    return this.#acknowledgements.open(packetId, bytes)
+    return this.#acknowledgements.open(type, packetId, bytes)
   }
 
   /** The slot has been told all it has to expect. */
@@ -149,75 +180,44 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#mark()
   }
 
-  /** Sends an answer that depends on nothing. */
+  /** PUBREL for a packet identifier, known or not. */
+  sendRelease(packetId: number, reasonCode: number): void {
+    this.#sender?.sendRelease(packetId, reasonCode)
+  }
+
+  /** Sends an answer that depends on nothing, behind the acknowledgements that can leave by now. */
   send(bytes: Uint8Array): void {
     if (this.state === 'closed') return
+    this.#releaseAcknowledgements()
     this.#output.append(bytes)
-    this.#afterWrite()
+    this.written(false)
   }
 
-  canSendAcknowledged(): boolean {
-    return !this.#isCongested() && this.services.ownership.mayAcknowledge()
+  reserve(byteCount: number): Buffer {
+    return this.#output.reserve(byteCount)
   }
 
-  sendUnacknowledged(publication: Publication, retain: boolean, _subscription: LocalSubscription): boolean {
-    if (this.state !== 'connected') return false
-    if (this.#isCongested()) {
-      this.services.stats.droppedSlowConsumer++
-      return false
-    }
-    const nowMs = publication.expiresAtMs === undefined ? 0 : this.services.clock.wallNow()
-    const { bytes } = this.services.encoder.encode(publication, this.version, 0, retain, nowMs)
-    if (bytes.length > this.#packetBytesMax) {
-      this.services.stats.droppedTooLarge++
-      return false
-    }
-    this.#output.append(bytes)
-    this.#afterWrite()
-    return true
-  }
-
-  sendAcknowledged(message: QueuedMessage): boolean {
-    const { publication, position, qos, retain, duplicate } = message
-    const nowMs = publication.expiresAtMs === undefined ? 0 : this.services.clock.wallNow()
-    const { bytes, packetIdOffset } = this.services.encoder.encode(
-      publication,
-      this.version,
-      qos,
-      retain,
-      nowMs,
-    )
-    if (bytes.length > this.#packetBytesMax) return false
-    const at = this.#output.length
-    const buffer = this.#output.reserve(bytes.length)
-    buffer.set(bytes, at)
-    buffer.writeUInt16BE(packetIdOf(position), at + packetIdOffset)
-    if (duplicate) buffer[at] = (buffer[at] as number) | 8
-    this.#output.guarded = true
-    this.#afterWrite()
-    return true
+  written(isGuarded: boolean): void {
+    if (isGuarded) this.#output.guarded = true
+    if (this.#output.length >= OUTPUT_CHUNK_BYTES) this.flush()
+    else this.#mark()
   }
 
   flush(): void {
     this.#isMarked = false
     if (this.state === 'closed') return
-    const { ownership, scheduler, journal } = this.services
-    const queue = this.#acknowledgements
-    if (queue !== undefined && !queue.isEmpty) {
-      if (queue.isHeadReady(journal.committed)) {
-        if (ownership.mayAcknowledge()) this.#releaseAcknowledgements(queue)
-        else scheduler.awaitWake(this)
+    const { ownership, scheduler } = this.services
+    this.#releaseAcknowledgements()
+    if (this.#output.length > 0) {
+      // The lease is checked in the very turn the bytes leave (PROTOCOLS section 2.1).
+      if (this.#output.guarded && !ownership.mayAcknowledge()) {
+        scheduler.awaitWake(this)
+        return
       }
-      if (queue.isHeadWaitingForStore(journal.committed)) scheduler.awaitStore(this)
+      this.services.stats.bytesSent += this.#output.length
+      this.#output.flushTo(this.stream)
     }
-    if (this.#output.length === 0) return
-    // The lease is checked in the very turn the bytes leave (PROTOCOLS section 2.1).
-    if (this.#output.guarded && !ownership.mayAcknowledge()) {
-      scheduler.awaitWake(this)
-      return
-    }
-    this.services.stats.bytesSent += this.#output.length
-    this.#output.flushTo(this.stream)
+    if (this.#retained?.isDone === false) this.#retained.pump()
   }
 
   /** The client broke the protocol: says so where the version can (after CONNECT), and closes. */
@@ -236,8 +236,18 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
   /** Ends the connection from our side: v5 clients are told why. The will is published unless `withWill` is false. */
   disconnect(reasonCode: number, detail: string, withWill = true): void {
     if (this.state === 'closed') return
-    if (this.state === 'connected' && this.version === 5) this.#output.append(encodeDisconnect(reasonCode))
+    if (this.state === 'connected' && this.version === 5) {
+      const withReason = encodeDisconnect(reasonCode, detail)
+      // A reason string must not make the packet too large [MQTT-3.14.2-3].
+      const fits = withReason.length <= this.#packetBytesMax
+      this.#output.append(fits ? withReason : encodeDisconnect(reasonCode))
+    }
     this.#close(detail, withWill)
+  }
+
+  takeOver(detail: string): void {
+    this.services.stats.sessionsTakenOver++
+    this.disconnect(reason.sessionTakenOver, detail)
   }
 
   /** The client said DISCONNECT. */
@@ -245,7 +255,7 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#close('disconnected by the client', withWill)
   }
 
-  /** CONNECT was refused with the encoded CONNACK; nothing (for 3.x, nothing that helps) can follow. */
+  /** CONNECT was refused with the encoded CONNACK; nothing may follow [MQTT-3.2.2-7]. */
   refuse(connack: Uint8Array, detail: string): void {
     if (this.state === 'closed') return
     this.#output.append(connack)
@@ -271,40 +281,42 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
   #finish(detail: string, withWill: boolean): void {
     this.state = 'closed'
     this.#output.discard()
+    this.#retained = undefined
     this.services.scheduler.forget(this)
     this.services.sessions.onConnectionClosed(this, detail, withWill)
   }
 
-  #releaseAcknowledgements(queue: AcknowledgementQueue): void {
-    const { committed } = this.services.journal
+  /** Writes the acknowledgements that nothing holds back any more. */
+  #releaseAcknowledgements(): void {
+    const queue = this.#acknowledgements
+    if (queue === undefined || queue.isEmpty) return
+    const { ownership, scheduler, journal } = this.services
+    const { committed } = journal
+    if (queue.isHeadReady(committed) && !ownership.mayAcknowledge()) {
+      scheduler.awaitWake(this)
+      return
+    }
     while (queue.isHeadReady(committed)) {
-      const slot = queue.take()
-      if (slot.bytes !== undefined) {
-        this.#output.append(slot.bytes)
+      const { bytes, packetType: type, packetId, reasonCode, afterwards } = queue.take()
+      if (bytes !== undefined) {
+        this.#output.append(bytes)
       } else {
         const at = this.#output.length
-        const buffer = this.#output.reserve(pubackBytes(this.version, slot.reasonCode))
-        writePuback(buffer, at, this.version, slot.packetId, slot.reasonCode)
+        const buffer = this.#output.reserve(acknowledgementBytes(this.version, reasonCode))
+        writeAcknowledgement(buffer, at, this.version, type, packetId, reasonCode)
       }
+      this.#output.guarded = true
+      afterwards?.()
     }
-    this.#output.guarded = true
-    if (this.#awaitsAcknowledgements && queue.publishCount * 2 < this.services.options.receiveMax) {
+    if (queue.isHeadWaitingForStore(committed)) scheduler.awaitStore(this)
+    if (this.#awaitsAcknowledgements && this.unacknowledgedCount * 2 < this.services.options.receiveMax) {
       this.#awaitsAcknowledgements = false
       this.services.clock.defer(() => this.continueReading())
     }
   }
 
-  #isCongested(): boolean {
-    return this.#output.length + this.stream.pendingBytes > limits.clientOutputBytesMax
-  }
-
-  #afterWrite(): void {
-    if (this.#output.length >= OUTPUT_CHUNK_BYTES) this.flush()
-    else this.#mark()
-  }
-
   #mark(): void {
-    if (this.#isMarked) return
+    if (this.#isMarked || this.state === 'closed') return
     this.#isMarked = true
     this.services.scheduler.mark(this)
   }

@@ -13,7 +13,9 @@ export interface QueuedMessage {
   readonly position: number
   readonly qos: QoS
   readonly retain: boolean
-  readonly publication: Publication
+  readonly subscriptionIdentifiers: readonly number[]
+  /** Undefined once the client has it and only the rest of the QoS 2 exchange is due. */
+  publication: Publication | undefined
   /** It may have been sent before: DUP is set [MQTT-3.3.1-1]. */
   duplicate: boolean
 }
@@ -37,7 +39,7 @@ export class DeliveryQueue {
   #head = 0
   /** Position of the next message. */
   nextPosition = 0
-  /** Bytes of everything here, as `queuedBytes` counts. */
+  /** Bytes of the messages here, as `queuedBytes` counts. */
   byteCount = 0
 
   get inflightCount(): number {
@@ -55,7 +57,7 @@ export class DeliveryQueue {
   /** Adds behind all others. Positions are given by `nextPosition`; a restored message brings its own, in order. */
   add(message: QueuedMessage): void {
     this.#waiting.push(message)
-    this.byteCount += queuedBytes(message.publication)
+    this.#count(message, 1)
     this.nextPosition = message.position + 1
   }
 
@@ -71,30 +73,42 @@ export class DeliveryQueue {
     this.#inflight.set(packetIdOf(message.position), message)
   }
 
-  /** Takes out the message `peek` returned, unsent. */
+  /** Takes out the oldest waiting message. */
   dropNext(): QueuedMessage {
     const message = this.#shift()
-    this.byteCount -= queuedBytes(message.publication)
+    this.#count(message, -1)
     return message
   }
 
-  /** Takes out the acknowledged message, or undefined when nothing is in flight under that identifier. */
-  acknowledge(packetId: number): QueuedMessage | undefined {
-    const message = this.#inflight.get(packetId)
-    if (message === undefined) return undefined
-    this.#inflight.delete(packetId)
-    this.byteCount -= queuedBytes(message.publication)
-    return message
+  /** The message in flight under that identifier. */
+  inflight(packetId: number): QueuedMessage | undefined {
+    return this.#inflight.get(packetId)
+  }
+
+  /** The client has the message in flight: it may go, its place and identifier stay until `complete`. */
+  release(message: QueuedMessage): void {
+    this.#count(message, -1)
+    message.publication = undefined
+  }
+
+  /** The exchange of the message in flight is over. */
+  complete(message: QueuedMessage): void {
+    this.#inflight.delete(packetIdOf(message.position))
+    this.#count(message, -1)
   }
 
   /** The connection is gone: what was in flight waits again, before the rest, to be sent as duplicates [MQTT-4.4.0-1]. */
   rewind(): void {
     if (this.#inflight.size === 0) return
-    const unacknowledged = [...this.#inflight.values()].sort((a, b) => a.position - b.position)
-    for (const message of unacknowledged) message.duplicate = true
-    this.#waiting = [...unacknowledged, ...this.#waiting.slice(this.#head)]
+    const unfinished = [...this.#inflight.values()].sort((a, b) => a.position - b.position)
+    for (const message of unfinished) message.duplicate = true
+    this.#waiting = [...unfinished, ...this.#waiting.slice(this.#head)]
     this.#head = 0
     this.#inflight.clear()
+  }
+
+  #count({ publication }: QueuedMessage, sign: 1 | -1): void {
+    if (publication !== undefined) this.byteCount += sign * queuedBytes(publication)
   }
 
   #shift(): QueuedMessage {

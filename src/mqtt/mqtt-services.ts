@@ -1,4 +1,5 @@
 import type { Clock } from '../core/ports/clock.ts'
+import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { Random } from '../core/ports/random.ts'
 import type { Forwarder, InterestListener, LocalIndex, PublishRouter } from '../core/ports/routing.ts'
@@ -6,6 +7,7 @@ import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { SessionOwnership } from '../core/ports/session-ownership.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import type { OutputScheduler } from './output-scheduler.ts'
+import type { RetainedMessages } from './retained-messages.ts'
 import type { SessionRegistry } from './session-registry.ts'
 import type { PublishDecoder } from './wire/publish-decoder.ts'
 import type { PublishEncoder } from './wire/publish-encoder.ts'
@@ -17,12 +19,27 @@ export interface MqttOptions {
   readonly packetBytesMax: number
   readonly topicLevelsMax: number
   readonly receiveMax: number
+  /** Topic aliases a client may use; 0 = none. */
+  readonly topicAliasMax: number
+  /** Whether clients may connect without authentication. */
+  readonly anonymous: boolean
+  readonly retainAvailable: boolean
+  readonly wildcardAvailable: boolean
+  readonly sharedAvailable: boolean
+  /** Prefix of the Response Information given to clients that ask; empty = none is given. */
+  readonly responseTopicPrefix: string
   readonly connectionsMax: number
   /** Seconds. */
   readonly expiryIntervalMax: number
   readonly queueMessagesMax: number
   readonly queueBytesMax: number
+  /** Which message a full session queue loses: the one that comes, or the oldest that waits. */
+  readonly queueDrop: 'newest' | 'oldest'
+  readonly retainedMessagesMax: number
+  readonly retainedBytesMax: number
   readonly inflightMax: number
+  /** Time between updates of `$SYS/broker/…`; 0 = none. */
+  readonly sysIntervalMs: number
   /** Connections whose output is held while the node is suspended are closed after this long. */
   readonly suspendHoldMs: number
 }
@@ -44,6 +61,7 @@ export interface MqttStats {
   sessionsTakenOver: number
   sessionsExpired: number
   willsPublished: number
+  retainedRefused: number
 }
 
 /** Everything the MQTT side of a node shares. Handlers name the few they use with `Pick`. */
@@ -58,6 +76,9 @@ export interface MqttServices {
   readonly interest: InterestListener
   readonly router: PublishRouter
   readonly forwarder: Pick<Forwarder, 'isFull'>
+  readonly retained: RetainedMessages
+  /** By name. */
+  readonly authenticationMethods: ReadonlyMap<string, AuthenticationMethod>
   readonly sessions: SessionRegistry
   readonly scheduler: OutputScheduler
   readonly pool: BufferPool

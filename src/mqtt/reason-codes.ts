@@ -6,6 +6,8 @@ export const reason = {
   disconnectWithWill: 0x04,
   noMatchingSubscribers: 0x10,
   noSubscriptionExisted: 0x11,
+  continueAuthentication: 0x18,
+  reAuthenticate: 0x19,
   unspecifiedError: 0x80,
   malformedPacket: 0x81,
   protocolError: 0x82,
@@ -21,14 +23,16 @@ export const reason = {
   topicFilterInvalid: 0x8f,
   topicNameInvalid: 0x90,
   packetIdentifierInUse: 0x91,
+  packetIdentifierNotFound: 0x92,
   receiveMaximumExceeded: 0x93,
   topicAliasInvalid: 0x94,
   packetTooLarge: 0x95,
   quotaExceeded: 0x97,
+  payloadFormatInvalid: 0x99,
   retainNotSupported: 0x9a,
   qosNotSupported: 0x9b,
   sharedSubscriptionsNotSupported: 0x9e,
-  subscriptionIdentifiersNotSupported: 0xa1,
+  wildcardSubscriptionsNotSupported: 0xa2,
 } as const
 
 /** The CONNACK return code of MQTT 3.1.1 (section 3.2.2.3) that says most of what a v5 reason code says. */

@@ -16,6 +16,7 @@ import { ClientConnection } from './client-connection.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { reason } from './reason-codes.ts'
 import { Session } from './session.ts'
+import type { Will } from './will.ts'
 import { WillScheduler } from './will-scheduler.ts'
 import { encodeConnack } from './wire/control-encoder.ts'
 import type { ProtocolVersion } from './wire/packet-types.ts'
@@ -36,6 +37,11 @@ export interface ConnectRequest {
   readonly isKeepAliveOverruled: boolean
   readonly receiveMaximum: number
   readonly packetBytesMax: number
+  readonly topicAliasMax: number
+  readonly wantsResponseInformation: boolean
+  readonly will: Will | undefined
+  /** What CONNACK says of a successful enhanced authentication. */
+  readonly authentication: { readonly method: string; readonly data: Uint8Array | undefined } | undefined
 }
 
 /** A session whose CONNACK waits for the journal. */
@@ -47,8 +53,6 @@ interface PendingEstablishment {
 }
 
 export class SessionRegistry implements SessionHolder {
-  /** False until the node has joined its cluster: CONNECT waits. */
-  isServing = false
   readonly #services: MqttServices
   readonly #connections = new Set<ClientConnection>()
   readonly #sessions = new Map<ClientId, Session>()
@@ -58,6 +62,9 @@ export class SessionRegistry implements SessionHolder {
   readonly #wills: WillScheduler
   readonly #sweepTimer: Timer
   #suspensionTimer: Timer | undefined
+  /** Wills of clients that were connected when the process died; due once there is somebody to tell. */
+  #restoredWills: { readonly session: Session; readonly will: Will }[] = []
+  #isServing = false
   #isStopped = false
 
   constructor(shared: Omit<MqttServices, 'sessions'>) {
@@ -73,6 +80,22 @@ export class SessionRegistry implements SessionHolder {
 
   get sessionCount(): number {
     return this.#sessions.size
+  }
+
+  /** False until the node has joined its cluster: CONNECT waits. */
+  get isServing(): boolean {
+    return this.#isServing
+  }
+
+  /** Lets waiting and future CONNECTs in. */
+  serve(): void {
+    this.#isServing = true
+    for (const { session, will } of this.#restoredWills.splice(0)) {
+      if (this.#sessions.get(session.clientId) !== session) continue // superseded by another node's
+      this.#wills.connectionLost(session.clientId, will, session.expiryIntervalSeconds)
+      if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
+    }
+    this.#services.scheduler.wake()
   }
 
   /** Takes a new network connection. */
@@ -93,9 +116,11 @@ export class SessionRegistry implements SessionHolder {
   restore(stored: StoredSession): void {
     const session = new Session(stored.session.clientId, stored.session.token, false, this.#services)
     session.restore(stored)
-    // A process that died had no chance to write when its client went.
-    session.disconnectedAtMs ??= this.#services.clock.wallNow()
     this.#sessions.set(session.clientId, session)
+    if (session.disconnectedAtMs !== undefined) return
+    // The process died with the client connected: that was the loss of its connection.
+    session.disconnectedAtMs = this.#services.clock.wallNow()
+    if (stored.will !== undefined) this.#restoredWills.push({ session, will: stored.will })
   }
 
   /** Client ids and tokens of the sessions that are stored but not claimed in this life. */
@@ -155,11 +180,13 @@ export class SessionRegistry implements SessionHolder {
     if (withWill && connection.will !== undefined) {
       this.#wills.connectionLost(session.clientId, connection.will, session.expiryIntervalSeconds)
     }
-    if (session.client !== connection) return
+    if (!connection.isAttached) return
     session.detach()
     session.disconnectedAtMs = clock.wallNow()
     if (session.expiryIntervalSeconds === 0) this.#end(session, true)
     else if (session.isJournaled) journal.putSession(session.record())
+    // A delayed will stays in the journal until it is published or cancelled.
+    if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
   }
 
   /** A v5 DISCONNECT may change how long the session is kept. */
@@ -170,7 +197,6 @@ export class SessionRegistry implements SessionHolder {
   surrender(clientId: ClientId): void {
     const session = this.#sessions.get(clientId)
     if (session === undefined) return
-    this.#services.stats.sessionsTakenOver++
     this.#cancelEstablishment(clientId)
     this.#wills.cancel(clientId)
     this.#dropClient(session, 'the session was taken over on another node')
@@ -223,14 +249,11 @@ export class SessionRegistry implements SessionHolder {
 
   #establish(request: ConnectRequest, token: FencingToken, isResumable: boolean): void {
     const { clientId, connection, cleanStart } = request
-    const { journal, stats } = this.#services
+    const { journal } = this.#services
     const held = this.#sessions.get(clientId)
     // A session without expiry ends with its old connection [MQTT-3.1.2-23].
     const isPresent = held !== undefined && isResumable && !cleanStart && held.expiryIntervalSeconds > 0
-    if (held?.client !== undefined) {
-      stats.sessionsTakenOver++
-      this.#dropClient(held, 'a later CONNECT with the same client id came')
-    }
+    if (held !== undefined) this.#dropClient(held, 'a later CONNECT with the same client id came')
     if (isPresent)
       this.#wills.cancel(clientId) // reconnected within the will delay [MQTT-3.1.3-9]
     else if (held !== undefined) this.#end(held, false)
@@ -250,6 +273,8 @@ export class SessionRegistry implements SessionHolder {
     if (session.expiryIntervalSeconds > 0 || session.isJournaled) {
       session.isJournaled = true
       sequence = journal.putSession(session.record())
+      session.keepWill(request.will)
+      sequence = journal.appended
     }
     const establishment = { sequence, request, session, sessionPresent: isPresent }
     if (sequence <= journal.committed) this.#finish(establishment)
@@ -286,12 +311,22 @@ export class SessionRegistry implements SessionHolder {
       if (session.expiryIntervalSeconds === 0) this.#end(session, true)
       return
     }
+    connection.will = request.will
     connection.send(
       encodeConnack(version, reason.success, sessionPresent, {
-        maximumQoS: 1,
-        retainAvailable: false,
-        sharedSubscriptionAvailable: false,
-        subscriptionIdentifiersAvailable: false,
+        ...(options.retainAvailable ? {} : { retainAvailable: false }),
+        ...(options.wildcardAvailable ? {} : { wildcardSubscriptionAvailable: false }),
+        ...(options.sharedAvailable ? {} : { sharedSubscriptionAvailable: false }),
+        ...(options.topicAliasMax > 0 ? { topicAliasMaximum: options.topicAliasMax } : {}),
+        ...(request.wantsResponseInformation && options.responseTopicPrefix !== ''
+          ? { responseInformation: `${options.responseTopicPrefix}${clientId}/` }
+          : {}),
+        ...(request.authentication === undefined
+          ? {}
+          : { authenticationMethod: request.authentication.method }),
+        ...(request.authentication?.data === undefined
+          ? {}
+          : { authenticationData: Buffer.from(request.authentication.data) }),
         receiveMaximum: options.receiveMax,
         maximumPacketSize: options.packetBytesMax,
         ...(request.isClientIdAssigned ? { assignedClientIdentifier: clientId } : {}),
@@ -304,6 +339,7 @@ export class SessionRegistry implements SessionHolder {
       silenceMaxMs: request.keepAliveSeconds * 1500, // [MQTT-3.1.2-22]
       inflightMax: Math.min(request.receiveMaximum, options.inflightMax),
       packetBytesMax: request.packetBytesMax,
+      topicAliasMax: request.topicAliasMax,
     })
     logger.debug('client connected', { clientId, remote: connection.stream.remote, sessionPresent })
     session.pump()
@@ -319,7 +355,7 @@ export class SessionRegistry implements SessionHolder {
   #dropClient(session: Session, detail: string): void {
     const { client } = session
     session.detach()
-    if (client instanceof ClientConnection) client.disconnect(reason.sessionTakenOver, detail) // [MQTT-3.1.4-3]
+    client?.takeOver(detail)
   }
 
   #end(session: Session, release: boolean): void {

@@ -7,15 +7,17 @@ import type { Will } from './will.ts'
 /** Nobody waits for a will to be accepted. */
 const nobody: Acceptance = { expect() {}, settle() {}, requireCommitted() {} }
 
+type WillServices = Pick<MqttServices, 'clock' | 'router' | 'stats' | 'retained' | 'options' | 'journal'>
+
 /**
  * Publishes the wills of this node's clients: at once, or after their delay unless the client returns
  * (MQTT 5 section 3.1.3.2.2). Each pending will fires once or is cancelled.
  */
 export class WillScheduler {
-  readonly #services: Pick<MqttServices, 'clock' | 'router' | 'stats'>
+  readonly #services: WillServices
   readonly #pending = new Map<ClientId, { readonly will: Will; readonly timer: Timer }>()
 
-  constructor(services: Pick<MqttServices, 'clock' | 'router' | 'stats'>) {
+  constructor(services: WillServices) {
     this.#services = services
   }
 
@@ -31,6 +33,10 @@ export class WillScheduler {
     this.#pending.set(clientId, { will, timer })
   }
 
+  isPending(clientId: ClientId): boolean {
+    return this.#pending.has(clientId)
+  }
+
   /** The client is back. */
   cancel(clientId: ClientId): void {
     this.#pending.get(clientId)?.timer.cancel()
@@ -43,6 +49,7 @@ export class WillScheduler {
     if (pending === undefined) return
     this.cancel(clientId)
     this.#publish(pending.will)
+    this.#services.journal.deleteWill(clientId)
   }
 
   stop(): void {
@@ -56,6 +63,8 @@ export class WillScheduler {
       messageExpirySeconds === undefined
         ? undefined
         : this.#services.clock.wallNow() + messageExpirySeconds * 1000
-    this.#services.router.publish({ ...publication, expiresAtMs }, publication.qos === 0 ? undefined : nobody)
+    const message = { ...publication, expiresAtMs }
+    if (message.retain && this.#services.options.retainAvailable) this.#services.retained.publish(message) // [MQTT-3.1.2-15]
+    this.#services.router.publish(message, message.qos === 0 ? undefined : nobody)
   }
 }

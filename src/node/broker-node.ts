@@ -13,17 +13,20 @@ import { LocalRouter } from '../../routing/local-router.ts'
 import { MeshRouter } from '../../routing/mesh-router.ts'
 import { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import { TrieRemoteIndex } from '../../routing/remote-index.ts'
+import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { ByteStream } from '../core/ports/byte-stream.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { CoordinationStore } from '../core/ports/coordination-store.ts'
+import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
 import type { Gossip } from '../core/ports/gossip.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { Member } from '../core/ports/membership.ts'
 import type { ClusterStatus, Metric, NodeStatusSource, ReadinessCheck } from '../core/ports/node-status.ts'
 import type { PeerTransport } from '../core/ports/peer-transport.ts'
 import type { Random } from '../core/ports/random.ts'
+import type { RetainedJournal } from '../core/ports/retained.ts'
 import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { Store } from '../core/ports/store.ts'
 import { MqttBroker } from '../mqtt/mqtt-broker.ts'
@@ -38,6 +41,8 @@ export interface BrokerPorts {
   readonly logger: Logger
   readonly store: Store
   readonly journal: SessionJournal
+  readonly retainedJournal: RetainedJournal
+  readonly authenticationMethods: readonly AuthenticationMethod[]
   readonly coordinationStore: CoordinationStore
   readonly transport: PeerTransport
   readonly gossip: Gossip
@@ -110,6 +115,9 @@ export class BrokerNode implements NodeStatusSource {
         random,
         logger,
         journal,
+        retainedJournal: ports.retainedJournal,
+        authenticationMethods: ports.authenticationMethods,
+        retainedIndex: new TopicTreeRetainedIndex(),
         router,
         ownership: this.coordinator,
         index: this.localIndex,
@@ -124,9 +132,9 @@ export class BrokerNode implements NodeStatusSource {
 
   /** Restores sessions, joins the cluster and begins to exchange interest. Rejects with what prevents it. */
   async start({ mqttAddress, adminUrl }: BrokerAddresses): Promise<void> {
-    const { journal, transport, clock } = this.#ports
+    const { transport, clock } = this.#ports
     this.#phase = 'joining'
-    for await (const stored of journal.load()) this.mqtt.sessions.restore(stored)
+    await this.mqtt.restore()
     const incarnation = await this.coordinator.join({
       peerId: transport.self.peerId,
       addresses: transport.self.addresses,
@@ -243,7 +251,7 @@ export class BrokerNode implements NodeStatusSource {
     if (this.#phase === 'stopping') return
     const hadJoined = this.#phase !== 'new'
     this.#phase = 'stopping'
-    this.mqtt.sessions.stop()
+    this.mqtt.stop()
     this.interest.stop()
     if (hadJoined) await this.coordinator.leave()
   }
@@ -254,7 +262,11 @@ export class BrokerNode implements NodeStatusSource {
     this.coordinator.serve(this.mqtt.sessions)
     this.coordinator.addListener({
       onMembersChanged: members => this.#membersChanged(members),
-      onLeaderChanged: leader => this.#events.add('leader-changed', leader ?? 'none', 'leads from now on'),
+      onLeaderChanged: leader => {
+        const detail =
+          leader === undefined ? 'the leader is gone; another is being elected' : 'leads from now on'
+        this.#events.add('leader-changed', leader ?? 'none', detail)
+      },
       onSuspended: detail => {
         this.#events.add('suspended', nodeId, detail)
         this.mqtt.sessions.setSuspended(true)
@@ -325,7 +337,7 @@ export class BrokerNode implements NodeStatusSource {
     if (this.interest.missing.length > 0 || this.interest.unheard.length > 0) return
     this.#phase = 'serving'
     this.coordinator.setState('ready')
-    this.mqtt.serve()
+    this.mqtt.serve(this.#options.version)
     for (const listener of this.#onServing.splice(0)) listener()
   }
 }

@@ -4,6 +4,9 @@ import type { ClusterEvent } from '../core/ports/node-status.ts'
 
 const EVENTS_MAX = 100
 
+/** Logged by the transport already, or of no interest by themselves. */
+const quiet: ReadonlySet<ClusterEvent['event']> = new Set(['link-up', 'link-down', 'member-state'])
+
 /** The latest cluster events as this node saw them; each is logged once and kept for `/cluster/status`. */
 export class ClusterEventLog {
   #events: ClusterEvent[] = []
@@ -23,7 +26,7 @@ export class ClusterEventLog {
   add(event: ClusterEvent['event'], nodeId: string, detail: string): void {
     this.#events.push({ atMs: this.#clock.wallNow(), event, nodeId, detail })
     if (this.#events.length > EVENTS_MAX) this.#events = this.#events.slice(-EVENTS_MAX)
-    const level = event === 'suspended' || event === 'link-down' ? 'warn' : event === 'member-state' ? 'debug' : 'info'
+    const level = event === 'suspended' ? 'warn' : quiet.has(event) ? 'debug' : 'info'
     this.#logger[level](`${event.replace('-', ' ')}: ${nodeId}`, { detail })
   }
 }

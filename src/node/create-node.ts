@@ -6,18 +6,24 @@ import { join } from 'node:path'
 import { EmbeddedCoordinationStore } from '../../coordination/embedded/embedded-coordination-store.ts'
 import { EtcdCoordinationStore } from '../../coordination/etcd/etcd-coordination-store.ts'
 import { GossipsubGossip, gossipsubService } from '../../gossip/gossipsub-adapter.ts'
+import { ScramSha256 } from '../auth/scram-sha-256.ts'
+import { loadScramVerifiers } from '../auth/scram-verifier-file.ts'
 import { createAdminServer } from '../admin/admin-server.ts'
 import { packageVersion } from '../config/package-version.ts'
 import type { NodeConfig } from '../config/schema.ts'
+import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
 import type { CoordinationStore } from '../core/ports/coordination-store.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { Store } from '../core/ports/store.ts'
-import { listenTcp } from '../listeners/tcp-listener.ts'
+import { listen } from '../listeners/listen.ts'
+import type { Listener, ListenerOptions } from '../listeners/listener.ts'
 import { generateHostKey, openHostKey } from '../mesh/host-key.ts'
 import { Libp2pPeerTransport } from '../mesh/libp2p-peer-transport.ts'
 import { createMeshHost } from '../mesh/mesh-host.ts'
 import { createLogger } from '../observability/logger.ts'
+import { JournalWriter } from '../storage/journal-writer.ts'
 import { LevelStore } from '../storage/level-store.ts'
+import { StoreRetainedJournal } from '../storage/store-retained-journal.ts'
 import { StoreSessionJournal } from '../storage/store-session-journal.ts'
 import { SystemClock } from '../system/system-clock.ts'
 import { SystemRandom } from '../system/system-random.ts'
@@ -49,6 +55,7 @@ export async function createNode(
   const logger = (components.logger ?? createLogger(config.log)).child({ node: nodeId })
   const closers: (() => Promise<void>)[] = []
   try {
+    const methods = await authenticationMethods(config, random)
     await claimDataDir(dataDir, { cluster, node: nodeId, coordination: config.coordination.store })
     const store = await LevelStore.open({ dir: join(dataDir, 'store'), ...config.storage, clock })
     closers.push(() => store.close())
@@ -77,24 +84,74 @@ export async function createNode(
     closers.push(() => transport.close())
     const gossip = new GossipsubGossip(host.pubsub, cluster)
 
-    const journal = new StoreSessionJournal(store)
+    const writer = new JournalWriter(store)
+    const journal = new StoreSessionJournal(writer)
+    const retainedJournal = new StoreRetainedJournal(writer)
     const broker = new BrokerNode(
-      { clock, random, logger, store, journal, coordinationStore, transport, gossip },
+      {
+        clock,
+        random,
+        logger,
+        store,
+        journal,
+        retainedJournal,
+        coordinationStore,
+        transport,
+        gossip,
+        authenticationMethods: methods,
+      },
       brokerOptions(config),
     )
     closers.push(() => broker.stop())
-    const listener = await listenTcp(config.mqtt.host, config.mqtt.port, stream => broker.accept(stream))
-    closers.push(() => listener.close())
+    const listeners: Listener[] = []
+    for (const options of listenerOptions(config)) {
+      const listener = await listen(options, { clock, logger }, stream => broker.accept(stream))
+      closers.push(() => listener.close())
+      listeners.push(listener)
+    }
+    const mqttAddress = listeners[0]?.address ?? ''
+    const urls = listeners.map(({ url }) => url)
     const admin = await createAdminServer({ ...config.admin, source: broker, logger })
     closers.push(() => admin.close())
 
-    await broker.start({ mqttAddress: listener.address, adminUrl: admin.url })
-    logger.info('node joined', { mqtt: listener.address, admin: admin.url, mesh: transport.self.addresses })
-    return new RunningNode(broker, nodeId, listener.address, admin.url, () => closeAll(closers, logger))
+    await broker.start({ mqttAddress, adminUrl: admin.url })
+    logger.info('node joined', { listeners: urls, admin: admin.url, mesh: transport.self.addresses })
+    return new RunningNode(broker, nodeId, mqttAddress, urls, admin.url, () => closeAll(closers, logger))
   } catch (error) {
     await closeAll(closers, logger)
     throw error
   }
+}
+
+/** Plain MQTT first, whose address the other nodes are told. */
+function listenerOptions({ mqtt }: NodeConfig): ListenerOptions[] {
+  const { host, port, tls, ws, wss, packetBytesMax: messageBytesMax } = mqtt
+  const options: ListenerOptions[] = [{ protocol: 'mqtt', host, port }]
+  const files = { certFile: tls.certFile ?? '', keyFile: tls.keyFile ?? '' }
+  if (tls.port !== undefined) options.push({ protocol: 'mqtts', host: tls.host, port: tls.port, tls: files })
+  if (ws.port !== undefined)
+    options.push({ protocol: 'ws', host: ws.host, port: ws.port, path: ws.path, messageBytesMax })
+  if (wss.port !== undefined) {
+    options.push({
+      protocol: 'wss',
+      host: wss.host,
+      port: wss.port,
+      path: wss.path,
+      messageBytesMax,
+      tls: files,
+    })
+  }
+  return options
+}
+
+async function authenticationMethods(
+  { auth }: NodeConfig,
+  random: SystemRandom,
+): Promise<readonly AuthenticationMethod[]> {
+  const { file } = auth.scram
+  if (file === undefined) return []
+  const verifiers = await loadScramVerifiers(file)
+  return [new ScramSha256({ verifiers, random, probeSecret: random.bytes(32) })]
 }
 
 /** Reads the node's libp2p key, or makes one. */
@@ -117,9 +174,13 @@ function brokerOptions(config: NodeConfig): BrokerOptions {
     routing: config.routing,
     mqtt: {
       ...config.mqtt,
+      anonymous: config.auth.anonymous,
       ...config.sessions,
       queueMessagesMax: config.queues.sessionMessagesMax,
       queueBytesMax: config.queues.sessionBytesMax,
+      queueDrop: config.queues.sessionDrop,
+      retainedMessagesMax: config.retained.messagesMax,
+      retainedBytesMax: config.retained.bytesMax,
       suspendHoldMs,
     },
   }

@@ -6,6 +6,8 @@ export interface GrapevineNode extends NodeStatusSource {
   readonly nodeId: NodeId
   /** `host:port` of the MQTT listener, the actual port where 0 was asked. */
   readonly mqttAddress: string
+  /** URLs of all listeners for clients, plain MQTT first: `mqtt://…`, `mqtts://…`, `ws://…`, `wss://…`. */
+  readonly listeners: readonly string[]
   /** Base URL of the admin interface. */
   readonly adminUrl: string
   /** True once every readiness check is ok. */

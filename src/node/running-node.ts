@@ -6,6 +6,7 @@ import type { GrapevineNode } from './grapevine-node.ts'
 export class RunningNode implements GrapevineNode {
   readonly nodeId: string
   readonly mqttAddress: string
+  readonly listeners: readonly string[]
   readonly adminUrl: string
   readonly stopped: Promise<Error | undefined>
   readonly #broker: BrokerNode
@@ -17,11 +18,13 @@ export class RunningNode implements GrapevineNode {
     broker: BrokerNode,
     nodeId: string,
     mqttAddress: string,
+    listeners: readonly string[],
     adminUrl: string,
     closeAll: () => Promise<void>,
   ) {
     this.nodeId = nodeId
     this.mqttAddress = mqttAddress
+    this.listeners = listeners
     this.adminUrl = adminUrl
     this.#broker = broker
     this.#closeAll = closeAll

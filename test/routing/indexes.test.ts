@@ -15,16 +15,23 @@ const filter = fc
   .filter(text => text.length > 0)
 
 function subscriber(clientId: string): LocalDelivery {
-  return { clientId, deliver() {} }
+  return { clientId, canTakeShared: true, deliver() {} }
 }
 
-function subscription(of: LocalDelivery, text: string, qos: 0 | 1 | 2): LocalSubscription {
+function subscription(
+  of: LocalDelivery,
+  text: string,
+  qos: 0 | 1 | 2,
+  identifier = 0,
+  group?: string,
+): LocalSubscription {
   return {
     filter: text,
+    group,
     qos,
     noLocal: false,
     retainAsPublished: false,
-    subscriptionIdentifier: undefined,
+    subscriptionIdentifiers: identifier === 0 ? [] : [identifier],
     subscriber: of,
   }
 }
@@ -93,6 +100,7 @@ describe('TrieLocalIndex', () => {
     filter,
     qos: fc.constantFrom<0 | 1 | 2>(0, 1, 2),
     isAdded: fc.boolean(),
+    group: fc.constantFrom(undefined, undefined, 'g', 'h'),
     topic,
   })
 
@@ -102,30 +110,36 @@ describe('TrieLocalIndex', () => {
         const index = new TrieLocalIndex()
         const clients = new Map(['c1', 'c2', 'c3'].map(name => [name, subscriber(name)]))
         const model = new Map<string, LocalSubscription>()
-        for (const { client: name, filter: text, qos, isAdded, topic: asked } of changes) {
+        let identifier = 0
+        for (const { client: name, filter: text, qos, isAdded, group, topic: asked } of changes) {
           const of = clients.get(name) as LocalDelivery
-          const others = [...model.values()].filter(
-            held => held.filter === text && held.subscriber !== of,
-          ).length
-          const key = `${name} ${text}`
+          const key = `${name} ${group ?? ''} ${text}`
+          const others = [...model].filter(([held, value]) => value.filter === text && held !== key).length
           if (isAdded) {
-            const added = subscription(of, text, qos)
+            const added = subscription(of, text, qos, ++identifier, group)
             assert.equal(index.add(added), others === 0 && !model.has(key))
             model.set(key, added)
           } else {
-            assert.equal(index.remove(text, of), model.delete(key) && others === 0)
+            assert.equal(index.remove(text, group, of), model.delete(key) && others === 0)
           }
           assert.equal(index.subscriptionCount, model.size)
           assert.equal(index.filterCount, new Set([...model.values()].map(held => held.filter)).size)
-          const expected = new Map<string, number>()
-          for (const held of model.values()) {
-            if (!topicMatches(held.filter, asked)) continue
-            const { clientId } = held.subscriber
-            expected.set(clientId, Math.max(expected.get(clientId) ?? 0, held.qos))
-          }
+          const matching = [...model.values()].filter(held => topicMatches(held.filter, asked))
           const found = index.match(asked)
-          assert.equal(found.length, expected.size)
-          for (const match of found) assert.equal(match.qos, expected.get(match.subscriber.clientId))
+          const ordinary = matching.filter(held => held.group === undefined)
+          assert.equal(found.length, new Set(ordinary.map(held => held.subscriber)).size)
+          for (const match of found) {
+            const own = ordinary.filter(held => held.subscriber === match.subscriber)
+            assert.equal(match.qos, Math.max(...own.map(held => held.qos)))
+            assert.deepEqual(
+              [...match.subscriptionIdentifiers].sort(),
+              own.flatMap(held => held.subscriptionIdentifiers).sort(),
+            )
+          }
+          const shared = matching.filter(held => held.group !== undefined)
+          const groups = index.matchShared(asked)
+          assert.equal(groups.length, new Set(shared.map(held => `${held.group} ${held.filter}`)).size)
+          for (const members of groups) assert.ok(shared.includes(members.next() as LocalSubscription))
         }
         assert.deepEqual(
           [...index.filters()].sort(),
@@ -191,5 +205,20 @@ describe('TrieRemoteIndex', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('a shared subscription', () => {
+  it('goes to each connected member in turn, and to others only when none is connected', () => {
+    const index = new TrieLocalIndex()
+    const members = ['a', 'b', 'c'].map(clientId => ({ clientId, canTakeShared: true, deliver() {} }))
+    for (const member of members) index.add(subscription(member, 't/+', 1, 0, 'g'))
+    const [group] = index.matchShared('t/x')
+    const take = (): string | undefined => group?.next()?.subscriber.clientId
+    assert.deepEqual([take(), take(), take(), take()], ['a', 'b', 'c', 'a'])
+    Object.assign(members[1] ?? {}, { canTakeShared: false })
+    assert.deepEqual([take(), take(), take()], ['c', 'a', 'c'])
+    for (const member of members) member.canTakeShared = false
+    assert.equal(new Set([take(), take(), take()]).size, 3)
   })
 })

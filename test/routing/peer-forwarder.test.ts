@@ -8,7 +8,7 @@ import { LocalRouter } from '../../routing/local-router.ts'
 import { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
-import { silentLogger } from '../mqtt/support/mqtt-harness.ts'
+import { silentLogger } from '../support/silent-logger.ts'
 
 /** A journal a test commits by hand. */
 class HeldJournal {
@@ -69,9 +69,11 @@ class Node {
       qos: 1,
       noLocal: false,
       retainAsPublished: false,
-      subscriptionIdentifier: undefined,
+      group: undefined,
+      subscriptionIdentifiers: [],
       subscriber: {
         clientId: 's',
+        canTakeShared: true,
         deliver: ({ payload }) => {
           this.received.push(Buffer.from(payload).toString())
           if (this.isJournaling) this.journal.appended++

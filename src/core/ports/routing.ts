@@ -113,6 +113,8 @@ export interface Forwarder {
 export interface PublishRouter {
   /** Routes to local subscribers and other nodes in this turn. `acceptance` is undefined exactly at QoS 0. */
   publish(publication: Publication, acceptance: Acceptance | undefined): void
+  /** Routes a message of the broker itself to this node's subscribers only. */
+  deliverLocally(publication: Publication): void
 }
 
 /** Which incarnation of a node's interest is in force, for status displays. */

@@ -1,6 +1,13 @@
 /** One change of a store. Keys are compared by their UTF-8 bytes. */
 export type StoreOperation =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
+  | {
+      readonly type: 'put'
+      readonly key: string
+      /** Belongs to the store from `append` on: nobody changes it any more. */
+      readonly value: Uint8Array
+      /** The caller's word that the key holds nothing before this: if it is deleted soon, neither need be written. */
+      readonly isNew?: boolean
+    }
   | { readonly type: 'del'; readonly key: string }
 
 /**

@@ -1,6 +1,7 @@
 import type { IConnectPacket } from 'mqtt-packet'
 import { limits } from '../../core/limits.ts'
 import { topicNameFault } from '../../core/topic.ts'
+import { ClientAuthentication } from '../client-authentication.ts'
 import type { ClientConnection } from '../client-connection.ts'
 import type { MqttServices } from '../mqtt-services.ts'
 import { reason } from '../reason-codes.ts'
@@ -9,10 +10,13 @@ import type { Will } from '../will.ts'
 import { encodeConnack } from '../wire/control-encoder.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
 import type { PacketFault, ProtocolVersion } from '../wire/packet-types.ts'
-import { encodeWillProperties } from '../wire/will-properties.ts'
 
 /** CONNECT: refuses what the node cannot serve; the rest goes to the registry, which claims the session. */
-export function handleConnect(connection: ClientConnection, packet: IConnectPacket): SinkAnswer {
+export function handleConnect(
+  connection: ClientConnection,
+  packet: IConnectPacket,
+  willProperties: Uint8Array | undefined,
+): SinkAnswer {
   const version = packet.protocolVersion ?? 4
   connection.version = version
   const { services } = connection
@@ -20,16 +24,50 @@ export function handleConnect(connection: ClientConnection, packet: IConnectPack
     connection.awaitWake()
     return 'retry'
   }
-  const fault = connectFault(packet, version, services)
-  if (fault !== undefined) {
+  const refuse = (reasonCode: number, detail: string): SinkAnswer => {
     services.stats.connectsRefused++
-    connection.refuse(encodeConnack(version, fault.reasonCode, false, {}), fault.detail)
+    connection.refuse(refusal(packet, version, reasonCode, detail), detail)
     return 'closed'
   }
-  connection.will = willOf(packet, version)
-  services.sessions.connect(connectRequest(connection, packet, version))
+  const fault = connectFault(packet, version, services)
+  if (fault !== undefined) return refuse(fault.reasonCode, fault.detail)
+  const request = connectRequest(connection, packet, version, willProperties)
+  const methodName = packet.properties?.authenticationMethod
+  if (methodName === undefined) {
+    if (!services.options.anonymous) return refuse(reason.notAuthorized, 'authentication is required')
+    return connect(request)
+  }
+  const method = services.authenticationMethods.get(methodName)
+  if (method === undefined) return refuse(reason.badAuthenticationMethod, 'unknown authentication method') // [MQTT-4.12.0-1]
+  connection.state = 'authenticating'
+  connection.authentication = new ClientAuthentication(method, connection, request.clientId)
+  return connection.authentication.begin(packet.properties?.authenticationData, {
+    onSuccess: (_username, data) =>
+      void connect({ ...request, authentication: { method: methodName, data } }),
+    onFailure: (code, detail) => {
+      services.logger.info('authentication failed', { remote: connection.stream.remote, detail })
+      refuse(code, 'authentication failed') // [MQTT-4.12.0-4]; the client is not told why
+    },
+  })
+}
+
+function connect(request: ConnectRequest): SinkAnswer {
+  const { connection } = request
+  connection.services.sessions.connect(request)
   if (connection.state === 'closed') return 'closed'
   return connection.state === 'connected' ? 'continue' : 'pause'
+}
+
+/** A CONNACK that refuses, with the reason in words if the client takes a packet of that size [MQTT-3.2.2-19]. */
+function refusal(
+  packet: IConnectPacket,
+  version: ProtocolVersion,
+  reasonCode: number,
+  detail: string,
+): Uint8Array {
+  const withWords = encodeConnack(version, reasonCode, false, { reasonString: detail })
+  const packetBytesMax = packet.properties?.maximumPacketSize ?? Infinity
+  return withWords.length <= packetBytesMax ? withWords : encodeConnack(version, reasonCode, false, {})
 }
 
 function connectFault(
@@ -47,26 +85,21 @@ function connectFault(
   if (Buffer.byteLength(clientId) > limits.clientIdBytesMax) {
     return { reasonCode: reason.clientIdentifierNotValid, detail: 'client identifier is too long' }
   }
-  if (properties?.authenticationMethod !== undefined) {
-    return {
-      reasonCode: reason.badAuthenticationMethod,
-      detail: 'enhanced authentication is not supported yet',
-    } // [MQTT-4.12.0-1]
+  if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined) {
+    return { reasonCode: reason.protocolError, detail: 'authentication data without a method' }
   }
   if (will === undefined) return undefined
   const topicFault = topicNameFault(will.topic, services.options.topicLevelsMax)
   if (topicFault !== undefined)
     return { reasonCode: reason.topicNameInvalid, detail: `will topic ${topicFault}` }
-  if (version === 5 && will.retain === true) {
-    return { reasonCode: reason.retainNotSupported, detail: 'retained messages are not supported yet' } // [MQTT-3.2.2-13]
-  }
-  if (version === 5 && will.qos === 2) {
-    return { reasonCode: reason.qosNotSupported, detail: 'QoS 2 is not supported yet' } // [MQTT-3.2.2-12]
+  if (will.topic.startsWith('$SYS/')) return { reasonCode: reason.topicNameInvalid, detail: 'will to $SYS' }
+  if (will.retain === true && !services.options.retainAvailable) {
+    return { reasonCode: reason.retainNotSupported, detail: 'retained messages are not available' } // [MQTT-3.2.2-13]
   }
   return undefined
 }
 
-function willOf(packet: IConnectPacket, version: ProtocolVersion): Will | undefined {
+function willOf(packet: IConnectPacket, willProperties: Uint8Array | undefined): Will | undefined {
   const { will, clientId } = packet
   if (will === undefined) return undefined
   const { payload, properties } = will
@@ -74,9 +107,9 @@ function willOf(packet: IConnectPacket, version: ProtocolVersion): Will | undefi
     publication: {
       topic: will.topic,
       payload: typeof payload === 'string' ? Buffer.from(payload) : Uint8Array.from(payload),
-      qos: will.qos === undefined || will.qos === 0 ? 0 : 1,
-      retain: false,
-      properties: version === 5 && properties !== undefined ? encodeWillProperties(properties) : undefined,
+      qos: will.qos ?? 0,
+      retain: will.retain ?? false,
+      properties: willProperties,
       publisher: clientId,
     },
     messageExpirySeconds: properties?.messageExpiryInterval,
@@ -88,6 +121,7 @@ function connectRequest(
   connection: ClientConnection,
   packet: IConnectPacket,
   version: ProtocolVersion,
+  willProperties: Uint8Array | undefined,
 ): ConnectRequest {
   const { options, random } = connection.services
   const assigned = packet.clientId === ''
@@ -111,5 +145,9 @@ function connectRequest(
     isKeepAliveOverruled,
     receiveMaximum: properties?.receiveMaximum ?? 65_535,
     packetBytesMax: properties?.maximumPacketSize ?? Infinity,
+    topicAliasMax: properties?.topicAliasMaximum ?? 0,
+    wantsResponseInformation: properties?.requestResponseInformation === true,
+    will: willOf(packet, willProperties),
+    authentication: undefined,
   }
 }

@@ -5,13 +5,18 @@ import { decodeControl } from '../wire/control-decoder.ts'
 import { pingresp } from '../wire/control-encoder.ts'
 import { packetType, type PacketFault } from '../wire/packet-types.ts'
 import { handleAcknowledgement } from './acknowledgement.ts'
+import { handleAuth } from './auth.ts'
 import { handleConnect } from './connect.ts'
 import { handleDisconnect } from './disconnect.ts'
 import { handlePublish } from './publish.ts'
 import { handleSubscribe, handleUnsubscribe } from './subscribe.ts'
 
-const DISCONNECT_FLAGS = 0
-const SUBSCRIBE_FLAGS = 2
+/** Packets whose reserved flags are 0010; those of all others but PUBLISH are 0000 [MQTT-2.1.3-1]. */
+const FLAGGED: ReadonlySet<number> = new Set([
+  packetType.subscribe,
+  packetType.unsubscribe,
+  packetType.pubrel,
+])
 
 function protocolError(detail: string): PacketFault {
   return { reasonCode: reason.protocolError, detail }
@@ -20,6 +25,10 @@ function protocolError(detail: string): PacketFault {
 function fail(connection: ClientConnection, fault: PacketFault): SinkAnswer {
   connection.fail(fault)
   return 'closed'
+}
+
+function settle(connection: ClientConnection, answer: SinkAnswer | PacketFault): SinkAnswer {
+  return typeof answer === 'string' ? answer : fail(connection, answer)
 }
 
 /**
@@ -36,18 +45,18 @@ export function handlePacket(
   const first = bytes[start] as number
   const type = first >> 4
   if (type === packetType.publish && connection.state === 'connected') {
-    const answer = handlePublish(connection, bytes, start, bodyStart, end)
-    return typeof answer === 'string' ? answer : fail(connection, answer)
+    return settle(connection, handlePublish(connection, bytes, start, bodyStart, end))
+  }
+  if (connection.state === 'authenticating' && type !== packetType.auth && type !== packetType.disconnect) {
+    return fail(connection, protocolError('authentication is not over')) // [MQTT-3.1.2-30]
   }
   // The first packet must be CONNECT, and there is only one [MQTT-3.1.0-1] [MQTT-3.1.0-2].
   if ((type === packetType.connect) !== (connection.state === 'new')) {
     return fail(connection, protocolError(type === packetType.connect ? 'second CONNECT' : 'no CONNECT yet'))
   }
   const flags = first & 15
-  const expected =
-    type === packetType.subscribe || type === packetType.unsubscribe ? SUBSCRIBE_FLAGS : DISCONNECT_FLAGS
-  if (flags !== expected) {
-    return fail(connection, { reasonCode: reason.malformedPacket, detail: 'reserved flags' }) // [MQTT-2.1.3-1]
+  if (flags !== (FLAGGED.has(type) ? 2 : 0)) {
+    return fail(connection, { reasonCode: reason.malformedPacket, detail: 'reserved flags' })
   }
   switch (type) {
     case packetType.pingreq:
@@ -55,10 +64,11 @@ export function handlePacket(
         return fail(connection, { reasonCode: reason.malformedPacket, detail: 'PINGREQ length' })
       connection.send(pingresp) // [MQTT-3.12.4-1]
       return 'continue'
-    case packetType.puback: {
-      const fault = handleAcknowledgement(connection, bytes, bodyStart, end)
-      return fault === undefined ? 'continue' : fail(connection, fault)
-    }
+    case packetType.puback:
+    case packetType.pubrec:
+    case packetType.pubrel:
+    case packetType.pubcomp:
+      return settle(connection, handleAcknowledgement(connection, type, bytes, bodyStart, end))
     default: {
       const decoded = decodeControl(bytes, start, bodyStart, end, connection.version)
       if ('fault' in decoded) {
@@ -68,9 +78,11 @@ export function handlePacket(
       const { packet } = decoded
       switch (packet.cmd) {
         case 'connect':
-          return handleConnect(connection, packet)
+          return handleConnect(connection, packet, decoded.willProperties)
+        case 'auth':
+          return settle(connection, handleAuth(connection, packet))
         case 'subscribe':
-          return handleSubscribe(connection, packet)
+          return settle(connection, handleSubscribe(connection, packet))
         case 'unsubscribe':
           return handleUnsubscribe(connection, packet)
         case 'disconnect': {

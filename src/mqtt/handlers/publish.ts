@@ -1,10 +1,13 @@
+import { isUtf8 } from 'node:buffer'
+import type { Publication } from '../../core/publication.ts'
 import { topicNameFault } from '../../core/topic.ts'
+import type { AcknowledgementSlot } from '../acknowledgement-queue.ts'
 import type { ClientConnection } from '../client-connection.ts'
 import { reason } from '../reason-codes.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
-import type { PacketFault } from '../wire/packet-types.ts'
+import { packetType, type PacketFault } from '../wire/packet-types.ts'
 
-/** PUBLISH: checks what the connection allows, routes, and opens the slot its PUBACK waits in. */
+/** PUBLISH: checks what the connection allows, routes, and opens the slot its PUBACK or PUBREC waits in. */
 export function handlePublish(
   connection: ClientConnection,
   bytes: Uint8Array,
@@ -12,56 +15,136 @@ export function handlePublish(
   bodyStart: number,
   end: number,
 ): SinkAnswer | PacketFault {
-  const { services, session } = connection
-  const { decoder, options, ownership, router, stats } = services
+  const { services } = connection
+  const { decoder, options } = services
   const fault = decoder.decode(bytes, start, bodyStart, end, connection.version)
   if (fault !== undefined) return fault
-  const { topic, qos, packetId } = decoder
-  if (decoder.topicAlias !== undefined) {
-    // CONNACK announced a Topic Alias Maximum of 0 [MQTT-3.3.2-9].
-    return { reasonCode: reason.topicAliasInvalid, detail: 'topic alias, though none was allowed' }
-  }
+  const topic = resolveTopic(connection)
+  if (typeof topic !== 'string') return topic
   const topicFault = topicNameFault(topic, options.topicLevelsMax)
   if (topicFault !== undefined) return { reasonCode: reason.topicNameInvalid, detail: `topic ${topicFault}` }
-  if (qos === 2) return { reasonCode: reason.qosNotSupported, detail: 'QoS 2 is not supported yet' } // [MQTT-3.2.2-11]
-  if (connection.version === 5 && decoder.retain) {
-    return { reasonCode: reason.retainNotSupported, detail: 'retained messages are not supported yet' } // [MQTT-3.2.2-14]
+  if (decoder.retain && !options.retainAvailable) {
+    return { reasonCode: reason.retainNotSupported, detail: 'retained messages are not available' } // [MQTT-3.2.2-14]
   }
-  if (qos > 0) {
-    if (!ownership.mayAcknowledge()) {
-      connection.awaitWake()
-      return 'retry'
-    }
-    if (connection.unacknowledgedCount >= options.receiveMax) {
-      if (connection.version === 5) {
-        return { reasonCode: reason.receiveMaximumExceeded, detail: 'Receive Maximum exceeded' } // [MQTT-3.3.4-9]
-      }
-      connection.awaitAcknowledgements()
-      return 'retry'
-    }
-  }
-  stats.publishesReceived++
-  const expiry = decoder.messageExpirySeconds
-  const publication = {
-    topic,
-    // What may wait is copied, so that it does not keep a whole network chunk alive.
-    payload: qos > 0 ? Buffer.from(decoder.payload) : decoder.payload,
-    qos,
-    retain: decoder.retain,
-    properties: qos > 0 && decoder.properties !== undefined ? Buffer.from(decoder.properties) : decoder.properties,
-    expiresAtMs: expiry === undefined ? undefined : services.clock.wallNow() + expiry * 1000,
-    publisher: session?.clientId ?? '',
-  }
-  if (qos === 0) {
-    router.publish(publication, undefined)
+  const refusal = refusalOf(connection, topic)
+  if (decoder.qos === 0) {
+    if (refusal === reason.payloadFormatInvalid)
+      return { reasonCode: refusal, detail: 'the payload is not UTF-8' }
+    services.stats.publishesReceived++
+    if (refusal === 0) routeUnacknowledged(connection, topic)
   } else {
-    const slot = connection.openSlot(packetId)
-    router.publish(publication, slot)
-    connection.slotReady()
+    const hold = holdOf(connection)
+    if (hold !== undefined) return hold
+    services.stats.publishesReceived++
+    takeAcknowledged(connection, topic, refusal)
   }
   if (services.forwarder.isFull) {
     connection.awaitWake()
     return 'pause'
   }
   return 'continue'
+}
+
+/** The topic, from the packet or its alias [MQTT-3.3.2-7] [MQTT-3.3.2-12]. */
+function resolveTopic(connection: ClientConnection): string | PacketFault {
+  const { decoder, options } = connection.services
+  const { topic, topicAlias } = decoder
+  if (topicAlias === undefined) return topic
+  if (topicAlias === 0 || topicAlias > options.topicAliasMax) {
+    return { reasonCode: reason.topicAliasInvalid, detail: `topic alias ${topicAlias} is out of range` } // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
+  }
+  if (topic === '') {
+    const known = connection.topicAliases?.get(topicAlias)
+    return known ?? { reasonCode: reason.protocolError, detail: `topic alias ${topicAlias} is not known` }
+  }
+  connection.topicAliases = (connection.topicAliases ?? new Map<number, string>()).set(topicAlias, topic)
+  return topic
+}
+
+/** Why the message is not routed, 0 = it is. The client stays connected. */
+function refusalOf({ services: { decoder } }: ClientConnection, topic: string): number {
+  if (decoder.isUtf8Payload && !isUtf8(decoder.payload)) return reason.payloadFormatInvalid
+  return topic.startsWith('$SYS/') ? reason.notAuthorized : 0 // only the broker speaks there
+}
+
+/** What a QoS ≥ 1 message has to wait for, or how it breaks the Receive Maximum. */
+function holdOf(connection: ClientConnection): SinkAnswer | PacketFault | undefined {
+  const { services, session } = connection
+  const { decoder, options, ownership } = services
+  if (session === undefined) return 'closed'
+  if (!ownership.mayAcknowledge()) {
+    connection.awaitWake()
+    return 'retry'
+  }
+  const isRepeated = decoder.qos === 2 && connection.openReceives?.has(decoder.packetId) === true
+  if (isRepeated || connection.unacknowledgedCount < options.receiveMax) return undefined
+  if (connection.version === 5) {
+    return { reasonCode: reason.receiveMaximumExceeded, detail: 'Receive Maximum exceeded' } // [MQTT-3.3.4-9]
+  }
+  connection.awaitAcknowledgements()
+  return 'retry'
+}
+
+function routeUnacknowledged(connection: ClientConnection, topic: string): void {
+  const { services } = connection
+  const { decoder } = services
+  const publication = publicationOf(connection, topic, decoder.payload, decoder.properties)
+  if (publication.retain) services.retained.publish(publication)
+  services.router.publish(publication, undefined)
+}
+
+function takeAcknowledged(connection: ClientConnection, topic: string, refusal: number): void {
+  const { services, session } = connection
+  const { decoder, journal } = services
+  const { packetId, qos, properties } = decoder
+  const slot = connection.openSlot(qos === 1 ? packetType.puback : packetType.pubrec, packetId)
+  if (refusal !== 0) {
+    slot.reasonCode = refusal
+  } else if (qos === 1) {
+    // What may wait is copied, so that it does not keep a whole network chunk alive.
+    const payload = Buffer.from(decoder.payload)
+    route(connection, publicationOf(connection, topic, payload, properties && Buffer.from(properties)), slot)
+  } else {
+    connection.openReceives = (connection.openReceives ?? new Set()).add(packetId)
+    const publication = publicationOf(
+      connection,
+      topic,
+      Buffer.from(decoder.payload),
+      properties && Buffer.from(properties),
+    )
+    // Either all of it survives a crash or nothing: the identifier, and the message with everybody who gets it.
+    journal.atomically(() => {
+      if (session?.receive(packetId) === true) route(connection, publication, slot) // else a duplicate [MQTT-4.3.3-10]
+    })
+    slot.requireCommitted(session?.isJournaled === true ? journal.appended : 0)
+  }
+  connection.slotReady()
+}
+
+function route({ services }: ClientConnection, publication: Publication, slot: AcknowledgementSlot): void {
+  if (publication.retain) {
+    services.retained.publish(publication)
+    slot.requireCommitted(services.journal.appended)
+  }
+  services.router.publish(publication, slot)
+}
+
+function publicationOf(
+  { services, session }: ClientConnection,
+  topic: string,
+  payload: Uint8Array,
+  properties: Uint8Array | undefined,
+): Publication {
+  const { decoder, clock } = services
+  const { qos, retain, messageExpirySeconds } = decoder
+  return {
+    topic,
+    payload,
+    qos,
+    retain,
+    properties,
+    expiresAtMs:
+      messageExpirySeconds === undefined ? undefined : clock.wallNow() + messageExpirySeconds * 1000,
+    publisher: session?.clientId ?? '',
+  }
 }

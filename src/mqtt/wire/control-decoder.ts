@@ -1,5 +1,5 @@
 /**
- * Decodes the rarer packets a client sends: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT.
+ * Decodes the rarer packets a client sends: CONNECT, SUBSCRIBE, UNSUBSCRIBE, DISCONNECT, AUTH.
  *
  * mqtt-packet decodes, but it replaces bad UTF-8, believes lengths and keeps duplicate properties; so every packet
  * passes a strict walk over its bytes first. Invariant: what is returned was complete, well-formed, and nothing was left
@@ -7,6 +7,7 @@
  */
 import { parser } from 'mqtt-packet'
 import type {
+  IAuthPacket,
   IConnectPacket,
   IDisconnectPacket,
   ISubscribePacket,
@@ -15,12 +16,26 @@ import type {
 } from 'mqtt-packet'
 import { reason } from '../reason-codes.ts'
 import { packetType, type PacketFault, type ProtocolVersion } from './packet-types.ts'
-import { prefixedEnd, readVarint, stringEnd, walkProperties, WILL_PROPERTIES } from './properties.ts'
+import {
+  prefixedEnd,
+  property,
+  readVarint,
+  stringEnd,
+  walkProperties,
+  WILL_PROPERTIES,
+} from './properties.ts'
 import { asBuffer } from './utf8.ts'
 
-export type ControlPacket = IConnectPacket | ISubscribePacket | IUnsubscribePacket | IDisconnectPacket
+export type ControlPacket =
+  IAuthPacket | IConnectPacket | ISubscribePacket | IUnsubscribePacket | IDisconnectPacket
 
-export type Decoded = { readonly packet: ControlPacket } | { readonly fault: PacketFault }
+export type Decoded =
+  | {
+      readonly packet: ControlPacket
+      /** Of a v5 CONNECT: the properties that travel with the will, encoded, in their order. */
+      readonly willProperties: Uint8Array | undefined
+    }
+  | { readonly fault: PacketFault }
 
 function malformed(detail: string): PacketFault {
   return { reasonCode: reason.malformedPacket, detail }
@@ -49,7 +64,39 @@ export function decodeControl(
   once.parse(asBuffer(bytes).subarray(start, end))
   if (error !== undefined || decoded === undefined)
     return { fault: malformed(error ?? 'packet is incomplete') }
-  return { packet: decoded as ControlPacket }
+  const packet = decoded as ControlPacket
+  const hasWillProperties =
+    packet.cmd === 'connect' && packet.protocolVersion === 5 && packet.will !== undefined
+  return {
+    packet,
+    willProperties: hasWillProperties ? travellingWillProperties(bytes, bodyStart, end) : undefined,
+  }
+}
+
+/** mqtt-packet keeps user properties by name and so loses their order [MQTT-3.1.3-10]: they are cut out of the bytes. */
+function travellingWillProperties(bytes: Uint8Array, bodyStart: number, end: number): Uint8Array | undefined {
+  const behindName = prefixedEnd(bytes, bodyStart, end)
+  const behindProperties = blockEnd(bytes, behindName + 4, end)
+  const blockStart = prefixedEnd(bytes, behindProperties, end) // behind the client identifier
+  const length = readVarint(bytes, blockStart, end)
+  const kept: Uint8Array[] = []
+  walkProperties(
+    bytes,
+    length?.[1] ?? end,
+    blockEnd(bytes, blockStart, end),
+    WILL_PROPERTIES,
+    (id, all, start, _at, valueEnd) => {
+      if (id === property.willDelayInterval || id === property.messageExpiryInterval) return
+      kept.push(all.subarray(start, valueEnd))
+    },
+  )
+  return kept.length === 0 ? undefined : Buffer.concat(kept)
+}
+
+/** Behind the property block at `at`, which has been checked. */
+function blockEnd(bytes: Uint8Array, at: number, end: number): number {
+  const length = readVarint(bytes, at, end)
+  return length === undefined ? end : length[1] + length[0]
 }
 
 function check(
@@ -67,7 +114,9 @@ function check(
     case packetType.unsubscribe:
       return checkFilters(bytes, at, end, version, packetType.unsubscribe)
     case packetType.disconnect:
-      return checkDisconnect(bytes, at, end, version)
+      return checkReason(bytes, at, end, version, packetType.disconnect)
+    case packetType.auth:
+      return checkReason(bytes, at, end, version, packetType.auth)
     default:
       return { reasonCode: reason.protocolError, detail: `a client may not send packet type ${type}` }
   }
@@ -161,16 +210,20 @@ function checkFilters(
   return undefined
 }
 
-function checkDisconnect(
+/** DISCONNECT and AUTH: nothing, or a reason code, or a reason code and properties. */
+function checkReason(
   bytes: Uint8Array,
   bodyStart: number,
   end: number,
   version: ProtocolVersion,
+  packet: number,
 ): PacketFault | undefined {
-  if (bodyStart === end) return undefined
-  if (version < 5) return malformed('DISCONNECT with content')
-  if (bodyStart + 1 === end) return undefined // reason code alone
-  const behind = checkProperties(bytes, bodyStart + 1, end, packetType.disconnect)
+  if (version < 5) {
+    if (packet === packetType.auth) return { reasonCode: reason.protocolError, detail: 'AUTH before MQTT 5' }
+    return bodyStart === end ? undefined : malformed('DISCONNECT with content')
+  }
+  if (bodyStart === end || bodyStart + 1 === end) return undefined
+  const behind = checkProperties(bytes, bodyStart + 1, end, packet)
   if (typeof behind !== 'number') return behind
-  return behind === end ? undefined : malformed('bytes behind the end of DISCONNECT')
+  return behind === end ? undefined : malformed('bytes behind the end')
 }

@@ -1,9 +1,9 @@
-import { generate, type IConnackPacket, type IDisconnectPacket, type Packet } from 'mqtt-packet'
+import { generate, type IConnackPacket, type Packet } from 'mqtt-packet'
 import { connectReturnCode } from '../reason-codes.ts'
+import { asBuffer } from './utf8.ts'
 import { packetType, type ProtocolVersion } from './packet-types.ts'
 
 type ConnackProperties = NonNullable<IConnackPacket['properties']>
-type DisconnectProperties = NonNullable<IDisconnectPacket['properties']>
 
 function encode(packet: Packet, version: ProtocolVersion): Uint8Array {
   return generate(packet, { protocolVersion: version })
@@ -44,30 +44,18 @@ export function encodeUnsuback(
 }
 
 /** Only MQTT 5 servers send it. */
-export function encodeDisconnect(reasonCode: number, properties?: DisconnectProperties): Uint8Array {
-  return encode({ cmd: 'disconnect', reasonCode, ...(properties === undefined ? {} : { properties }) }, 5)
+export function encodeDisconnect(reasonCode: number, reasonString?: string): Uint8Array {
+  return encode({ cmd: 'disconnect', reasonCode, ...(reasonString && { properties: { reasonString } }) }, 5)
+}
+
+/** AUTH; `data` absent = no Authentication Data property. */
+export function encodeAuth(
+  reasonCode: number,
+  authenticationMethod: string,
+  data: Uint8Array | undefined,
+): Uint8Array {
+  const authenticationData = data === undefined ? {} : { authenticationData: asBuffer(data) }
+  return encode({ cmd: 'auth', reasonCode, properties: { authenticationMethod, ...authenticationData } }, 5)
 }
 
 export const pingresp = new Uint8Array([packetType.pingresp << 4, 0])
-
-/** Bytes of a PUBACK without properties. */
-export function pubackBytes(version: ProtocolVersion, reasonCode: number): number {
-  return version === 5 && reasonCode !== 0 ? 5 : 4
-}
-
-/** Writes a PUBACK at `at`; returns the offset behind it. Success has no reason code byte. */
-export function writePuback(
-  bytes: Uint8Array,
-  at: number,
-  version: ProtocolVersion,
-  packetId: number,
-  reasonCode: number,
-): number {
-  const length = pubackBytes(version, reasonCode)
-  bytes[at] = packetType.puback << 4
-  bytes[at + 1] = length - 2
-  bytes[at + 2] = packetId >> 8
-  bytes[at + 3] = packetId & 0xff
-  if (length === 5) bytes[at + 4] = reasonCode
-  return at + length
-}

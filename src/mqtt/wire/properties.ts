@@ -158,10 +158,18 @@ export function walkProperties(
     if (found.type === 'flag' && (bytes[at + 1] as number) > 1) {
       return protocolError(`property 0x${id.toString(16)} must be 0 or 1`)
     }
+    if (id === property.responseTopic && hasWildcardByte(bytes, at + 3, valueEnd)) {
+      return protocolError('response topic with a wildcard') // [MQTT-3.3.2-14]
+    }
     visit?.(id, bytes, at, at + 1, valueEnd)
     at = valueEnd
   }
   return undefined
+}
+
+function hasWildcardByte(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] === 0x2b || bytes[i] === 0x23) return true
+  return false
 }
 
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {

@@ -31,6 +31,8 @@ export class PublishDecoder {
   messageExpirySeconds: number | undefined = undefined
   /** Undefined when absent; 0 is possible here. */
   topicAlias: number | undefined = undefined
+  /** The Payload Format Indicator says that the payload is UTF-8. */
+  isUtf8Payload = false
   /** Bytes of the properties that do not travel. */
   #localPropertyBytes = 0
 
@@ -62,6 +64,7 @@ export class PublishDecoder {
     this.properties = undefined
     this.messageExpirySeconds = undefined
     this.topicAlias = undefined
+    this.isUtf8Payload = false
     if (version === 5) {
       if (bytes[at] === 0 && at < end) at++
       else {
@@ -101,6 +104,7 @@ export class PublishDecoder {
     } else if (id === property.topicAlias) {
       this.topicAlias = ((bytes[valueStart] as number) << 8) | (bytes[valueStart + 1] as number)
     } else {
+      if (id === property.payloadFormatIndicator) this.isUtf8Payload = bytes[valueStart] === 1
       return
     }
     this.#localPropertyBytes += valueEnd - start

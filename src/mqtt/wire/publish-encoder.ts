@@ -9,7 +9,6 @@ import type { Publication } from '../../core/publication.ts'
 import type { QoS } from '../../core/qos.ts'
 import { packetType, type ProtocolVersion } from './packet-types.ts'
 import { property } from './properties.ts'
-import { asBuffer } from './utf8.ts'
 
 export interface EncodedPublish {
   readonly bytes: Uint8Array
@@ -17,6 +16,16 @@ export interface EncodedPublish {
   readonly packetIdOffset: number
 }
 
+/** What only one subscriber's copy has; v5 only. */
+export interface PublishExtras {
+  readonly subscriptionIdentifiers: readonly number[]
+  /** 0 = none. */
+  readonly topicAlias: number
+  /** The alias is known to the client, so the topic itself stays empty. */
+  readonly omitsTopic: boolean
+}
+
+const NO_EXTRAS: PublishExtras = { subscriptionIdentifiers: [], topicAlias: 0, omitsTopic: false }
 const VARIANTS = 12 // (v3.x | v5) × QoS × retain
 
 export class PublishEncoder {
@@ -36,13 +45,18 @@ export class PublishEncoder {
       this.#variants.fill(undefined)
     }
     const variant = (version === 5 ? 6 : 0) + qos * 2 + (retain ? 1 : 0)
-    return (this.#variants[variant] ??= encodePublish(publication, version, qos, retain, nowMs))
+    return (this.#variants[variant] ??= encodePublish(publication, version, qos, retain, nowMs, NO_EXTRAS))
   }
 
-  /** Lets the last publication's payload go. */
-  forget(): void {
-    this.#publication = undefined
-    this.#variants.fill(undefined)
+  /** For one v5 subscriber alone. */
+  encodeWith(
+    extras: PublishExtras,
+    publication: Publication,
+    qos: QoS,
+    retain: boolean,
+    nowMs: number,
+  ): EncodedPublish {
+    return encodePublish(publication, 5, qos, retain, nowMs, extras)
   }
 }
 
@@ -68,18 +82,12 @@ function encodePublish(
   qos: QoS,
   retain: boolean,
   nowMs: number,
+  extras: PublishExtras,
 ): EncodedPublish {
-  const { topic, payload, properties, expiresAtMs } = publication
+  const { payload } = publication
+  const topic = extras.omitsTopic ? '' : publication.topic
   const topicBytes = Buffer.byteLength(topic)
-  let propertyBytes = 0
-  let expirySeconds = 0
-  if (version === 5) {
-    propertyBytes = properties === undefined ? 0 : properties.length
-    if (expiresAtMs !== undefined) {
-      expirySeconds = Math.max(0, Math.ceil((expiresAtMs - nowMs) / 1000))
-      propertyBytes += 5
-    }
-  }
+  const propertyBytes = version === 5 ? propertiesLength(publication, extras) : 0
   const propertyBlock = version === 5 ? varintBytes(propertyBytes) + propertyBytes : 0
   const remaining = 2 + topicBytes + (qos > 0 ? 2 : 0) + propertyBlock + payload.length
   const bytes = Buffer.allocUnsafe(1 + varintBytes(remaining) + remaining)
@@ -96,15 +104,43 @@ function encodePublish(
   }
   if (version === 5) {
     at = writeVarint(bytes, at, propertyBytes)
-    if (expiresAtMs !== undefined) {
-      bytes[at++] = property.messageExpiryInterval
-      at = bytes.writeUInt32BE(expirySeconds, at)
-    }
-    if (properties !== undefined) {
-      bytes.set(properties, at)
-      at += properties.length
-    }
+    at = writeProperties(bytes, at, publication, extras, nowMs)
   }
   bytes.set(payload, at)
-  return { bytes: asBuffer(bytes), packetIdOffset }
+  return { bytes, packetIdOffset }
+}
+
+function propertiesLength({ properties, expiresAtMs }: Publication, extras: PublishExtras): number {
+  let length = properties === undefined ? 0 : properties.length
+  if (expiresAtMs !== undefined) length += 5
+  if (extras.topicAlias > 0) length += 3
+  for (const identifier of extras.subscriptionIdentifiers) length += 1 + varintBytes(identifier)
+  return length
+}
+
+function writeProperties(
+  bytes: Buffer,
+  start: number,
+  { properties, expiresAtMs }: Publication,
+  { topicAlias, subscriptionIdentifiers }: PublishExtras,
+  nowMs: number,
+): number {
+  let at = start
+  if (expiresAtMs !== undefined) {
+    bytes[at++] = property.messageExpiryInterval
+    at = bytes.writeUInt32BE(Math.max(0, Math.ceil((expiresAtMs - nowMs) / 1000)), at)
+  }
+  if (topicAlias > 0) {
+    bytes[at++] = property.topicAlias
+    at = bytes.writeUInt16BE(topicAlias, at)
+  }
+  for (const identifier of subscriptionIdentifiers) {
+    bytes[at++] = property.subscriptionIdentifier
+    at = writeVarint(bytes, at, identifier)
+  }
+  if (properties !== undefined) {
+    bytes.set(properties, at)
+    at += properties.length
+  }
+  return at
 }

@@ -1,6 +1,5 @@
 import type { IConnectPacket } from 'mqtt-packet'
 import type { ClientId, FencingToken } from '../../../src/core/ids.ts'
-import type { Logger } from '../../../src/core/ports/logger.ts'
 import type { Acceptance, Forwarder } from '../../../src/core/ports/routing.ts'
 import type { ClaimAnswer, SessionOwnership } from '../../../src/core/ports/session-ownership.ts'
 import type { Store } from '../../../src/core/ports/store.ts'
@@ -8,24 +7,18 @@ import { MqttBroker } from '../../../src/mqtt/mqtt-broker.ts'
 import type { MqttOptions } from '../../../src/mqtt/mqtt-services.ts'
 import type { ProtocolVersion } from '../../../src/mqtt/wire/packet-types.ts'
 import { MemoryStore } from '../../../src/storage/memory-store.ts'
+import { JournalWriter } from '../../../src/storage/journal-writer.ts'
+import { StoreRetainedJournal } from '../../../src/storage/store-retained-journal.ts'
 import { StoreSessionJournal } from '../../../src/storage/store-session-journal.ts'
 import { TrieLocalIndex } from '../../../routing/local-index.ts'
 import { LocalRouter } from '../../../routing/local-router.ts'
 import { MeshRouter } from '../../../routing/mesh-router.ts'
 import { TrieRemoteIndex } from '../../../routing/remote-index.ts'
+import { TopicTreeRetainedIndex } from '../../../routing/retained-index.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import { VirtualClock } from '../../../sim/ports/virtual-clock.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
 import { MemoryClient } from './memory-stream.ts'
-
-export const silentLogger: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  child() {
-    return silentLogger
-  },
-}
 
 /** Ownership a test steers. Grants everything, with rising tokens, unless told otherwise. */
 export class SteeredOwnership implements SessionOwnership {
@@ -83,6 +76,16 @@ export const defaultOptions: MqttOptions = {
   queueMessagesMax: 100,
   queueBytesMax: 1024 * 1024,
   inflightMax: 8,
+  topicAliasMax: 4,
+  anonymous: true,
+  retainAvailable: true,
+  wildcardAvailable: true,
+  sharedAvailable: true,
+  responseTopicPrefix: 'reply/',
+  queueDrop: 'newest',
+  retainedMessagesMax: 1000,
+  retainedBytesMax: 16 * 1024 * 1024,
+  sysIntervalMs: 0,
   suspendHoldMs: 30_000,
 }
 
@@ -97,13 +100,17 @@ export class MqttHarness {
 
   constructor(options: Partial<MqttOptions> = {}, store?: Store) {
     const local = new TrieLocalIndex()
-    this.journal = new StoreSessionJournal(store ?? new MemoryStore({ clock: this.clock }))
+    const writer = new JournalWriter(store ?? new MemoryStore({ clock: this.clock }))
+    this.journal = new StoreSessionJournal(writer)
     this.broker = new MqttBroker(
       {
         clock: this.clock,
         random: new SeededRandom(1),
         logger: silentLogger,
         journal: this.journal,
+        retainedJournal: new StoreRetainedJournal(writer),
+        retainedIndex: new TopicTreeRetainedIndex(),
+        authenticationMethods: [],
         router: new MeshRouter(new LocalRouter(local, this.journal), this.remote, this.forwarder),
         ownership: this.ownership,
         index: local,
@@ -112,7 +119,7 @@ export class MqttHarness {
       },
       { ...defaultOptions, ...options },
     )
-    this.broker.serve()
+    this.broker.serve('0.0.0')
   }
 
   /** Lets everything that needs no time happen. */

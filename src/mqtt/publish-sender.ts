@@ -1,0 +1,143 @@
+/**
+ * Writes PUBLISH and PUBREL packets for one connection into its output: the client's version, packet size limit, topic
+ * aliases, and how much may wait for it.
+ *
+ * It decides nothing about sessions. Invariant: a topic alias stands for one topic for the life of the connection.
+ */
+import { limits } from '../core/limits.ts'
+import type { LocalMatch } from '../core/ports/routing.ts'
+import type { Publication } from '../core/publication.ts'
+import type { QoS } from '../core/qos.ts'
+import { packetIdOf, type QueuedMessage } from './delivery-queue.ts'
+import type { MqttServices } from './mqtt-services.ts'
+import { writeAcknowledgement, acknowledgementBytes } from './wire/acknowledgement-codec.ts'
+import { packetType, type ProtocolVersion } from './wire/packet-types.ts'
+import type { EncodedPublish } from './wire/publish-encoder.ts'
+import type { SessionClient } from './session.ts'
+
+/** What was agreed with the client about PUBLISH packets to it. */
+export interface SendingTerms {
+  readonly version: ProtocolVersion
+  /** QoS ≥ 1 messages in flight. */
+  readonly inflightMax: number
+  /** Largest packet the client takes. */
+  readonly packetBytesMax: number
+  /** Highest topic alias the client takes; 0 = none. */
+  readonly topicAliasMax: number
+}
+
+/** Where the packets go. */
+export interface PacketOutput {
+  /** Makes room for `byteCount` at `outputLength` and returns the buffer. */
+  reserve(byteCount: number): Buffer
+  readonly outputLength: number
+  /** Bytes that have not reached the operating system. */
+  readonly pendingBytes: number
+  /** What was reserved is complete; `isGuarded`: a suspended node may not send it. */
+  written(isGuarded: boolean): void
+  takeOver(detail: string): void
+}
+
+export class PublishSender implements SessionClient {
+  readonly #terms: SendingTerms
+  readonly #output: PacketOutput
+  readonly #services: Pick<MqttServices, 'clock' | 'encoder' | 'ownership' | 'stats'>
+  /** Topic → alias, in the order first sent. */
+  #aliases: Map<string, number> | undefined
+
+  constructor(
+    terms: SendingTerms,
+    output: PacketOutput,
+    services: Pick<MqttServices, 'clock' | 'encoder' | 'ownership' | 'stats'>,
+  ) {
+    this.#terms = terms
+    this.#output = output
+    this.#services = services
+  }
+
+  get inflightMax(): number {
+    return this.#terms.inflightMax
+  }
+
+  get isCongested(): boolean {
+    return this.#output.outputLength + this.#output.pendingBytes > limits.clientOutputBytesMax
+  }
+
+  canSendAcknowledged(): boolean {
+    return !this.isCongested && this.#services.ownership.mayAcknowledge()
+  }
+
+  sendUnacknowledged(publication: Publication, retain: boolean, match: LocalMatch): boolean {
+    if (this.isCongested) {
+      this.#services.stats.droppedSlowConsumer++
+      return false
+    }
+    const encoded = this.#encode(publication, 0, retain, match.subscriptionIdentifiers)
+    if (encoded === undefined) {
+      this.#services.stats.droppedTooLarge++
+      return false
+    }
+    const { bytes } = encoded
+    const at = this.#output.outputLength
+    this.#output.reserve(bytes.length).set(bytes, at)
+    this.#output.written(false)
+    return true
+  }
+
+  sendAcknowledged(message: QueuedMessage, publication: Publication): boolean {
+    const { position, qos, retain, duplicate, subscriptionIdentifiers } = message
+    const encoded = this.#encode(publication, qos, retain, subscriptionIdentifiers)
+    if (encoded === undefined) return false
+    const { bytes, packetIdOffset } = encoded
+    const at = this.#output.outputLength
+    const buffer = this.#output.reserve(bytes.length)
+    buffer.set(bytes, at)
+    buffer.writeUInt16BE(packetIdOf(position), at + packetIdOffset)
+    if (duplicate) buffer[at] = (buffer[at] as number) | 8
+    this.#output.written(true)
+    return true
+  }
+
+  sendRelease(packetId: number, reasonCode = 0): void {
+    const { version } = this.#terms
+    const at = this.#output.outputLength
+    const buffer = this.#output.reserve(acknowledgementBytes(version, reasonCode))
+    writeAcknowledgement(buffer, at, version, packetType.pubrel, packetId, reasonCode)
+    this.#output.written(true)
+  }
+
+  takeOver(detail: string): void {
+    this.#output.takeOver(detail)
+  }
+
+  /** Undefined when the client does not take packets of that size. */
+  #encode(
+    publication: Publication,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+  ): EncodedPublish | undefined {
+    const { version, topicAliasMax, packetBytesMax } = this.#terms
+    const { encoder, clock } = this.#services
+    const nowMs = publication.expiresAtMs === undefined ? 0 : clock.wallNow()
+    if (version < 5 || (subscriptionIdentifiers.length === 0 && topicAliasMax === 0)) {
+      const encoded = encoder.encode(publication, version, qos, retain, nowMs)
+      return encoded.bytes.length > packetBytesMax ? undefined : encoded
+    }
+    const { topic } = publication
+    const known = this.#aliases?.get(topic)
+    const topicAlias = known ?? this.#nextAlias()
+    const extras = { subscriptionIdentifiers, topicAlias, omitsTopic: known !== undefined }
+    const encoded = encoder.encodeWith(extras, publication, qos, retain, nowMs)
+    if (encoded.bytes.length > packetBytesMax) return undefined
+    if (known === undefined && topicAlias > 0)
+      this.#aliases = (this.#aliases ?? new Map<string, number>()).set(topic, topicAlias)
+    return encoded
+  }
+
+  /** The first topics sent get the aliases there are; 0 when all are given. */
+  #nextAlias(): number {
+    const given = this.#aliases?.size ?? 0
+    return given < this.#terms.topicAliasMax ? given + 1 : 0
+  }
+}
