@@ -1,9 +1,7 @@
 import type { Socket } from 'node:net'
-import type { ByteStream, ByteStreamListener } from '../core/ports/byte-stream.ts'
 import { systemErrorCode } from '../core/errors.ts'
-
-/** How long a peer may take to read the last bytes. */
-const END_TIMEOUT_MS = 3000
+import type { ByteStream, ByteStreamListener } from '../core/ports/byte-stream.ts'
+import { closeDeadline } from './close-deadline.ts'
 
 const STREAM = Symbol('stream')
 
@@ -11,15 +9,22 @@ interface ClientSocket extends Socket {
   [STREAM]?: SocketStream
 }
 
-/** A TCP connection of a client as a `ByteStream`. The event handlers are shared: one set per process, not per socket. */
+/**
+ * A TCP or TLS connection of a client as a `ByteStream`. The event handlers are shared: one set per process, not per
+ * socket.
+ */
 export class SocketStream implements ByteStream {
   readonly #socket: Socket
   listener: ByteStreamListener | undefined
   error: string | undefined
+  /** Set once the connection is on its way out: nothing more is taken or told but its close. */
+  deadline: NodeJS.Timeout | undefined
 
   constructor(socket: ClientSocket) {
     this.#socket = socket
     socket[STREAM] = this
+    // A socket refused before anybody listens may still fail, and an error without a handler ends the process.
+    socket.on('error', onError).on('close', onClose)
   }
 
   get remote(): string {
@@ -32,10 +37,11 @@ export class SocketStream implements ByteStream {
 
   listen(listener: ByteStreamListener): void {
     this.listener = listener
-    this.#socket.on('data', onData).on('drain', onDrain).on('error', onError).on('close', onClose)
+    this.#socket.on('data', onData).on('drain', onDrain).on('end', onEnd)
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.deadline !== undefined) return false
     return this.#socket.write(bytes)
   }
 
@@ -47,10 +53,15 @@ export class SocketStream implements ByteStream {
     this.#socket.resume()
   }
 
+  /**
+   * Half-closes, and reads on until the other side closes: closing with unread input would reset the connection, and the
+   * peer could lose what was written last.
+   */
   end(): void {
-    this.#socket.resume() // a paused socket would never see the other side's end
-    this.#socket.destroySoon() // closes once what was written has left …
-    this.#socket.setTimeout(END_TIMEOUT_MS, () => this.#socket.destroy()) // … or when the peer does not read it
+    if (this.deadline !== undefined || this.#socket.destroyed) return
+    this.deadline = closeDeadline(this.#socket)
+    this.#socket.resume()
+    this.#socket.end()
   }
 
   destroy(): void {
@@ -59,11 +70,17 @@ export class SocketStream implements ByteStream {
 }
 
 function onData(this: ClientSocket, chunk: Uint8Array): void {
-  this[STREAM]?.listener?.onData(chunk)
+  const stream = this[STREAM]
+  if (stream?.deadline === undefined) stream?.listener?.onData(chunk)
 }
 
 function onDrain(this: ClientSocket): void {
-  this[STREAM]?.listener?.onDrain()
+  const stream = this[STREAM]
+  if (stream?.deadline === undefined) stream?.listener?.onDrain()
+}
+
+function onEnd(this: ClientSocket): void {
+  this[STREAM]?.end()
 }
 
 function onError(this: ClientSocket, error: Error): void {
@@ -73,5 +90,6 @@ function onError(this: ClientSocket, error: Error): void {
 
 function onClose(this: ClientSocket): void {
   const stream = this[STREAM]
+  clearTimeout(stream?.deadline)
   stream?.listener?.onClose(stream.error)
 }
