@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+// Parses on old Nodes, so that they can be told what is missing. It finds a Node that is new enough and hands over to
+// the command line in src/ (a clone) or dist/ (an installed package).
+import { spawn } from 'child_process'
+import { existsSync } from 'fs'
+import { dirname, join } from 'path'
+import { fileURLToPath, pathToFileURL } from 'url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const oldest = [22, 18]
+
+function isNewEnough() {
+  const version = process.versions.node.split('.').map(Number)
+  return version[0] > oldest[0] || (version[0] === oldest[0] && version[1] >= oldest[1])
+}
+
+function fail(message) {
+  process.stderr.write('grapevine: ' + message + '\n')
+  process.exit(1)
+}
+
+// The channel between the two tells the other when this process is gone, even by kill -9.
+function runWith(node) {
+  const argv = [fileURLToPath(import.meta.url)].concat(process.argv.slice(2))
+  const child = spawn(node, argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+  signals.forEach(signal => process.on(signal, () => child.kill(signal)))
+  child.on('error', error => fail('cannot run ' + node + ' (' + error.message + ')'))
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    signals.forEach(name => process.removeAllListeners(name))
+    process.kill(process.pid, signal)
+  })
+}
+
+function runHere() {
+  const sources = join(root, 'src', 'cli', 'main.ts')
+  const entry = existsSync(sources) ? sources : join(root, 'dist', 'src', 'cli', 'main.js')
+  if (!existsSync(entry))
+    fail('this copy is incomplete, ' + entry + ' is missing; install it again, or run npm run build')
+  import(pathToFileURL(entry).href).then(
+    cli => cli.main(process.argv.slice(2)),
+    error => {
+      const missing = /Cannot find package '([^']+)'/.exec(error.message)
+      if (error.code !== 'ERR_MODULE_NOT_FOUND' || missing === null) throw error
+      fail('its dependencies are not installed (' + missing[1] + ' is missing); run npm ci in ' + root)
+    },
+  )
+}
+
+const pinned = join(root, 'node_modules', '.bin', 'node')
+if (isNewEnough()) {
+  runHere()
+} else if (existsSync(pinned)) {
+  runWith(pinned)
+} else {
+  const isClone = existsSync(join(root, 'package-lock.json'))
+  fail(
+    'Node ' +
+      oldest.join('.') +
+      ' or newer is needed, this is ' +
+      process.versions.node +
+      ' (' +
+      process.execPath +
+      '); ' +
+      'install a newer one' +
+      (isClone ? ', or run npm ci in ' + root + ', which brings one' : ''),
+  )
+}

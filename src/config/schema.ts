@@ -1,0 +1,295 @@
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { limits } from '../core/limits.ts'
+import { isNodeId } from '../core/ids.ts'
+
+/** The longest interval a timer takes. */
+const MS_MAX = 2 ** 31 - 1
+
+const port = z.int().min(0).max(65_535)
+const milliseconds = z.int().min(1).max(MS_MAX)
+const host = z.string().min(1)
+const path = z.string().min(1)
+const webSocketPath = z
+  .string()
+  .regex(/^\/[^?#\s]*$/, 'expected a path like /mqtt')
+  .default('/mqtt')
+
+/** The host's name as a node id: without its domain, other characters replaced. */
+function defaultNodeId(): string {
+  const name = (hostname().split('.')[0] ?? '').replace(/[^A-Za-z0-9._-]/g, '-').slice(0, 64)
+  return isNodeId(name) ? name : 'node-0'
+}
+
+/**
+ * Every configuration key with its type, bounds, default and meaning. File keys, flags, variables, their help and the
+ * type `NodeConfig` follow from it. Units are last in the name.
+ */
+export const configSchema = z.strictObject({
+  node: z
+    .strictObject({
+      id: z
+        .string()
+        .refine(isNodeId, 'expected 1–64 of A-Z a-z 0-9 . _ -, a letter or digit first')
+        .default(defaultNodeId)
+        .describe('name of this node, unique in the cluster; by default the host name'),
+      cluster: z
+        .string()
+        .regex(
+          /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+          'expected 1–64 of A-Z a-z 0-9 . _ -, a letter or digit first',
+        )
+        .default('grapevine')
+        .describe('name of the cluster; nodes with another name are strangers'),
+      dataDir: z.string().min(1).default('./grapevine-data').describe('directory of this node alone'),
+    })
+    .prefault({}),
+  mqtt: z
+    .strictObject({
+      host: host.default('0.0.0.0').describe('address clients connect to'),
+      port: port.default(1883).describe('MQTT port, 0 for a free one'),
+      keepAliveMax: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(0)
+        .describe('longest keep alive granted to a client in seconds, 0 leaves it to the client'),
+      packetBytesMax: z
+        .int()
+        .min(1024)
+        .max(limits.packetBytesMax)
+        .default(1_048_576)
+        .describe('largest MQTT packet taken; a larger one closes the connection'),
+      topicLevelsMax: z.int().min(1).max(32_768).default(128).describe('levels a topic or filter may have'),
+      receiveMax: z
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(1024)
+        .describe('publishes of one client that may wait for their acknowledgement'),
+      connectionsMax: z
+        .int()
+        .min(1)
+        .max(10_000_000)
+        .default(1_000_000)
+        .describe('clients connected to this node at once; more are refused'),
+      topicAliasMax: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(16)
+        .describe('topic aliases one client may use towards the broker, 0 for none'),
+      retainAvailable: z.boolean().default(true).describe('whether retained messages are kept'),
+      wildcardAvailable: z.boolean().default(true).describe('whether filters may have wildcards'),
+      sharedAvailable: z.boolean().default(true).describe('whether there are shared subscriptions'),
+      responseTopicPrefix: z
+        .string()
+        .max(256)
+        .regex(/^[^+#]*$/, 'expected a topic without wildcards')
+        .default('')
+        .describe(
+          'Response Information for clients that ask is this and their client id; empty: none is given',
+        ),
+      sysIntervalMs: z
+        .int()
+        .min(0)
+        .max(3_600_000)
+        .default(10_000)
+        .describe('time between updates of $SYS/broker/…, 0 for none'),
+      tls: z
+        .strictObject({
+          host: host.default('0.0.0.0').describe('address TLS clients connect to'),
+          port: port
+            .optional()
+            .describe('MQTT over TLS port (usually 8883), 0 for a free one; without it there is none'),
+          certFile: path
+            .optional()
+            .describe('PEM file of the certificate and its chain, for TLS and secure WebSocket'),
+          keyFile: path.optional().describe('PEM file of the certificate’s private key'),
+        })
+        .prefault({}),
+      ws: z
+        .strictObject({
+          host: host.default('0.0.0.0').describe('address WebSocket clients connect to'),
+          port: port
+            .optional()
+            .describe('MQTT over WebSocket port, 0 for a free one; without it there is none'),
+          path: webSocketPath.describe('HTTP path of the WebSocket'),
+        })
+        .prefault({}),
+      wss: z
+        .strictObject({
+          host: host.default('0.0.0.0').describe('address secure WebSocket clients connect to'),
+          port: port
+            .optional()
+            .describe('MQTT over secure WebSocket port, 0 for a free one; without it there is none'),
+          path: webSocketPath.describe('HTTP path of the secure WebSocket'),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  mesh: z
+    .strictObject({
+      host: host.default('0.0.0.0').describe('address other nodes connect to'),
+      port: port.default(7883).describe('port of the mesh, 0 for a free one'),
+      announce: z
+        .array(
+          z
+            .string()
+            .regex(
+              /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+/,
+              'expected a multiaddr like /ip4/10.0.0.1/tcp/7883',
+            ),
+        )
+        .default([])
+        .describe('multiaddrs other nodes shall dial; empty: derived from the interfaces'),
+    })
+    .prefault({}),
+  coordination: z
+    .strictObject({
+      store: z
+        .enum(['embedded', 'etcd'])
+        .default('embedded')
+        .describe('where membership, ownership and leadership are kept; embedded is for a single node'),
+      etcd: z
+        .strictObject({
+          endpoints: z
+            .array(z.url({ protocol: /^https?$/, error: 'expected a URL like http://127.0.0.1:2379' }))
+            .min(1)
+            .default(['http://127.0.0.1:2379'])
+            .describe('client URLs of etcd'),
+          timeoutMs: milliseconds.default(3000).describe('how long one request to etcd may take'),
+        })
+        .prefault({}),
+      leaseTtlMs: milliseconds.min(1000).default(10_000).describe('a silent node is dead after this'),
+      renewIntervalMs: milliseconds.default(2500).describe('how often the lease is renewed'),
+      leaseMarginMs: milliseconds
+        .default(1500)
+        .describe('a node that cannot renew suspends itself this long before its lease ends'),
+      suspendHoldMs: z
+        .int()
+        .min(0)
+        .max(MS_MAX)
+        .default(30_000)
+        .describe(
+          'how long a suspended node holds back what it may not send before it closes those connections',
+        ),
+    })
+    .prefault({}),
+  routing: z
+    .strictObject({
+      batchIntervalMs: milliseconds
+        .default(20)
+        .describe('subscription changes are gathered this long before they are spread'),
+      digestIntervalMs: milliseconds
+        .default(1000)
+        .describe('how often nodes compare what they know of each other'),
+    })
+    .prefault({}),
+  sessions: z
+    .strictObject({
+      expiryIntervalMax: z
+        .int()
+        .min(0)
+        .max(4_294_967_295)
+        .default(604_800)
+        .describe('longest life of a session without a connection in seconds'),
+      inflightMax: z
+        .int()
+        .min(1)
+        .max(65_535)
+        .default(32)
+        .describe('messages sent to one client that may wait for its acknowledgement'),
+    })
+    .prefault({}),
+  queues: z
+    .strictObject({
+      sessionMessagesMax: z
+        .int()
+        .min(1)
+        .max(10_000_000)
+        .default(1000)
+        .describe('messages waiting in one session; more are dropped and counted'),
+      sessionBytesMax: z
+        .int()
+        .min(1024)
+        .max(2 ** 40)
+        .default(16_777_216)
+        .describe('bytes waiting in one session; more are dropped and counted'),
+      sessionDrop: z
+        .enum(['newest', 'oldest'])
+        .default('newest')
+        .describe('which message a full session loses: the one that comes, or the oldest that waits'),
+    })
+    .prefault({}),
+  retained: z
+    .strictObject({
+      messagesMax: z
+        .int()
+        .min(0)
+        .max(100_000_000)
+        .default(1_000_000)
+        .describe('retained messages kept; beyond it new topics are not retained, and counted'),
+      bytesMax: z
+        .int()
+        .min(0)
+        .max(2 ** 40)
+        .default(1_073_741_824)
+        .describe('bytes of retained messages kept; beyond it messages are not retained, and counted'),
+    })
+    .prefault({}),
+  storage: z
+    .strictObject({
+      sync: z
+        .enum(['always', 'batch', 'never'])
+        .default('batch')
+        .describe(
+          'when writes reach the disk: before each acknowledgement, every syncIntervalMs, or when the system likes',
+        ),
+      syncIntervalMs: milliseconds.default(100).describe('how often `sync: batch` reaches the disk'),
+    })
+    .prefault({}),
+  auth: z
+    .strictObject({
+      anonymous: z.boolean().default(false).describe('whether clients may connect without credentials'),
+      scram: z
+        .strictObject({
+          file: path
+            .optional()
+            .describe(
+              'verifiers for the authentication method SCRAM-SHA-256, one user a line; without it there is none',
+            ),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  admin: z
+    .strictObject({
+      host: host
+        .default('127.0.0.1')
+        .describe('address of the admin HTTP interface; other than loopback needs a token'),
+      port: port.default(8080).describe('port of the admin HTTP interface, 0 for a free one'),
+      token: z
+        .string()
+        .min(16, 'expected at least 16 characters')
+        .regex(/^[\x21-\x7e]*$/, 'expected printable ASCII without spaces')
+        .optional()
+        .meta({ description: 'bearer token asked of everything but /health', secret: true }),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('least level that is logged'),
+      format: z
+        .enum(['auto', 'json', 'pretty'])
+        .default('auto')
+        .describe('auto: pretty on a terminal, JSON lines elsewhere'),
+    })
+    .prefault({}),
+})
+
+/** The effective configuration of one node. */
+export type NodeConfig = z.output<typeof configSchema>
