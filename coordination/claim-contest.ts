@@ -131,8 +131,8 @@ export class ClaimContest {
   }
 
   async #swap(owner: StoredOwnership | undefined, hasConsent: boolean): Promise<ClaimAnswer | Refusal> {
-    const { store, random, nodeId, generation } = this.#context
-    const startedIn = generation()
+    const { store, random, nodeId } = this.#context
+    const startedIn = this.#context.generation()
     const nonce = newNonce(random)
     const record = { node: nodeId, ...this.#self, tokenRevision: 0, nonce }
     const resumableToken = this.#resumable(owner)
@@ -147,7 +147,7 @@ export class ClaimContest {
     const revision = outcome.outcome === 'done' ? outcome.result.revision : await this.#readBack(nonce)
     if (revision === undefined) return 'unavailable'
     // Written under a lease since lost: others may have taken it, so it must be won again.
-    if (generation() !== startedIn) return (await this.#look()) ? 'contended' : 'unavailable'
+    if (this.#context.generation() !== startedIn) return (await this.#look()) ? 'contended' : 'unavailable'
     const token = { epoch: this.#self.epoch, revision }
     return { status: 'claimed', token, resumableToken }
   }

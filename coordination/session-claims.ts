@@ -135,7 +135,7 @@ export class SessionClaims {
     const { presence, membership } = this.#context
     await this.#releases.settled(clientId)
     const released = this.#releases.callBack(clientId)
-    const unsettled = this.#unsettled.get(clientId) ?? new Map()
+    const unsettled = this.#unsettled.get(clientId) ?? (new Map() as UnsettledWrites)
     const contest = new ClaimContest(
       {
         ...this.#context,

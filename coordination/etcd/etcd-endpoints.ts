@@ -10,6 +10,7 @@ type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
 
 /** etcd3 retries and breaks circuits by default; retried writes can lose to themselves, so it must do neither here. */
 const noPolicy: Policy = {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- required by the type
   _altReturn: undefined as never,
   onSuccess: () => ({ dispose: () => {} }),
   onFailure: () => ({ dispose: () => {} }),

@@ -1,5 +1,5 @@
 import type { PeerAddress, PeerChannel } from '../core/ports/peer-transport.ts'
-import { ChannelStream } from './channel-stream.ts'
+import type { ChannelStream } from './channel-stream.ts'
 import { encodeReady, decodeHello, isReady, peerChannels } from './hello-codec.ts'
 import type { Hello } from './hello-codec.ts'
 

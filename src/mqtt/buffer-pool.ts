@@ -21,7 +21,7 @@ export class BufferPool {
 
   /** Gives back a buffer nobody refers to any more. */
   release(buffer: Buffer): void {
-    const i = SIZES_BYTES.indexOf(buffer.length as (typeof SIZES_BYTES)[number])
+    const i = SIZES_BYTES.indexOf(buffer.length)
     const free = this.#free[i]
     if (free !== undefined && free.length * buffer.length < FREE_BYTES_MAX) free.push(buffer)
   }

@@ -4,26 +4,28 @@ import { LevelStore } from '../storage/level-store.ts'
 import { SystemClock } from '../system/system-clock.ts'
 import { SystemRandom } from '../system/system-random.ts'
 
-/**
- * A coordination store in `dir` for several nodes of this process; closing it closes its files too. Rejects with
- * DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE or STORE_CORRUPT.
- */
-export async function openSharedCoordination(dir: string): Promise<CoordinationStore> {
+/** A coordination store of its own files, for several nodes of this process. */
+export interface SharedCoordination {
+  readonly coordinationStore: CoordinationStore
+  /** Closes the store and its files. To be called after the last node has stopped. */
+  close(): Promise<void>
+}
+
+/** Opens it in `dir`. Rejects with DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE or STORE_CORRUPT. */
+export async function openSharedCoordination(dir: string): Promise<SharedCoordination> {
   const clock = new SystemClock()
   const store = await LevelStore.open({ dir, sync: 'batch', syncIntervalMs: 100, clock })
   try {
-    const coordination = await EmbeddedCoordinationStore.open({ store, clock, random: new SystemRandom() })
+    const coordinationStore = await EmbeddedCoordinationStore.open({
+      store,
+      clock,
+      random: new SystemRandom(),
+    })
     const close = async (): Promise<void> => {
-      await coordination.close()
+      await coordinationStore.close()
       await store.close()
     }
-    return new Proxy(coordination, {
-      get: (target, name) => {
-        if (name === 'close') return close
-        const member: unknown = Reflect.get(target, name, target)
-        return typeof member === 'function' ? member.bind(target) : member
-      },
-    })
+    return { coordinationStore, close }
   } catch (error) {
     await store.close()
     throw error

@@ -1,4 +1,4 @@
-import { GrapevineError } from '../core/errors.ts'
+import type { GrapevineError } from '../core/errors.ts'
 
 interface FlushWaiter {
   readonly sequence: number

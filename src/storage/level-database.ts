@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { errorMessage, GrapevineError, systemErrorCode } from '../core/errors.ts'
+import { findLogDamage } from './level-log-check.ts'
 
 /** Files only a LevelDB that was once written has. */
 const LEVEL_FILE = /^(MANIFEST-\d+|\d+\.(ldb|sst|log))$/
@@ -50,7 +51,7 @@ export function levelReadError(dir: string, error: unknown): unknown {
 
 /**
  * What LevelDB would not call damage. Without CURRENT it would begin anew beside the old files and then delete them; one
- * that names a missing manifest it reports like a directory that cannot be read.
+ * that names a missing manifest it reports like a directory that cannot be read; what is wrong in a log it skips.
  */
 async function findDamage(dir: string): Promise<string | undefined> {
   // An unreadable or missing directory is left to LevelDB, which creates it or says what is wrong.
@@ -60,14 +61,17 @@ async function findDamage(dir: string): Promise<string | undefined> {
   }
   const current = await readFile(join(dir, 'CURRENT'), 'latin1').catch(() => undefined)
   if (current === undefined) return undefined
-  const isGood = current.endsWith('\n') && files.includes(current.slice(0, -1))
-  return isGood ? undefined : 'its file CURRENT does not name a manifest that is there'
+  const manifest = current.slice(0, -1)
+  if (!current.endsWith('\n') || !files.includes(manifest)) {
+    return 'its file CURRENT does not name a manifest that is there'
+  }
+  return findLogDamage(dir, manifest, files)
 }
 
 function corrupt(dir: string, reason: string, cause?: unknown): GrapevineError {
   return new GrapevineError(
     'STORE_CORRUPT',
-    `the store in ${dir} is damaged (${reason}), so its sessions cannot be trusted; ` +
+    `the store in ${dir} is damaged (${reason}), so what it keeps cannot be trusted; ` +
       'restore the directory from a backup, or move it away to start empty',
     { cause },
   )

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import type { ChainedBatch } from 'level'
 import { errorMessage, GrapevineError } from '../core/errors.ts'
 import type { Clock, Timer } from '../core/ports/clock.ts'
 import type { Store, StoreOperation } from '../core/ports/store.ts'
@@ -25,7 +24,8 @@ interface LevelStoreOptions {
 }
 
 interface Group {
-  readonly batch: ChainedBatch<LevelDatabase, string, Uint8Array>
+  /** The last operation of each key, which is all that counts of a group that is written as one. */
+  readonly operations: Map<string, StoreOperation>
   /** Sequence of the last batch in it. */
   upTo: number
 }
@@ -40,11 +40,11 @@ const READ_AHEAD_BYTES = 256 * 1024
  * A `Store` in LevelDB.
  *
  * Group commit: one write is under way at a time; what is appended meanwhile gathers into the next. LevelDB writes a group
- * to its log wholly or not at all and in order, which is what `Store` promises. Values are copied on `append`.
+ * to its log wholly or not at all and in order, which is what `Store` promises. So within a group only the last operation
+ * of a key is written, and what came and went within one group is not written at all.
  *
- * Known limits, both LevelDB's. Bytes that rot in the middle of its log are skipped at the next `open` without an error,
- * with the batches in them; rot in its other files is reported. And an fsync covers only the current log file: after a
- * power loss in mode `batch`, batches of the log before it can be missing if its table file was not finished yet.
+ * Known limit: an fsync of LevelDB covers only the current log file. After a power loss in mode `batch` or `never`, the log
+ * before it can be incomplete if its table file was not finished yet; `open` then reports STORE_CORRUPT.
  */
 export class LevelStore implements Store {
   readonly #database: LevelDatabase
@@ -92,17 +92,14 @@ export class LevelStore implements Store {
   append(batch: readonly StoreOperation[]): number {
     const sequence = this.#progress.append(batch.length)
     const group = this.#gather()
-    for (const operation of batch) {
-      if (operation.type === 'put') group.batch.put(operation.key, operation.value)
-      else group.batch.del(operation.key)
-    }
+    for (const operation of batch) gatherOperation(group.operations, operation)
     group.upTo = sequence
     return sequence
   }
 
   #gather(): Group {
     if (this.#gathering !== undefined) return this.#gathering
-    const group: Group = { batch: this.#database.batch(), upTo: this.#progress.appended }
+    const group: Group = { operations: new Map(), upTo: this.#progress.appended }
     this.#gathering = group
     // Later in the turn, so that everything this turn appends is one write.
     if (!this.#isWriting) this.#clock.defer(() => void this.#writeGroups())
@@ -114,18 +111,31 @@ export class LevelStore implements Store {
     if (this.#isWriting) return
     this.#isWriting = true
     for (let group = this.#take(); group !== undefined; group = this.#take()) {
-      const sync = this.#mode === 'always' || this.#isSyncDue
-      if (sync) this.#cancelSync()
-      try {
-        await group.batch.write({ sync })
-      } catch (error) {
-        this.#fail(error)
-        break
+      if (group.operations.size > 0 || this.#isSyncDue) {
+        const sync = this.#mode === 'always' || this.#isSyncDue
+        if (sync) this.#cancelSync()
+        try {
+          await this.#write(group.operations, sync)
+        } catch (error) {
+          this.#fail(error)
+          break
+        }
+        if (!sync && this.#mode === 'batch') this.#startSyncTimer()
       }
-      if (!sync && this.#mode === 'batch') this.#startSyncTimer()
       if (group.upTo > this.#progress.committed) this.#progress.commit(group.upTo)
     }
     this.#isWriting = false
+  }
+
+  async #write(operations: ReadonlyMap<string, StoreOperation>, sync: boolean): Promise<void> {
+    const batch = this.#database.batch()
+    for (const operation of operations.values()) {
+      if (operation.type === 'put') batch.put(operation.key, operation.value)
+      else batch.del(operation.key)
+    }
+    // LevelDB syncs only when it writes.
+    if (operations.size === 0) batch.del(SYNC_KEY)
+    await batch.write({ sync })
   }
 
   #take(): Group | undefined {
@@ -149,10 +159,7 @@ export class LevelStore implements Store {
 
   /** Makes sure that a write with fsync happens: the group that is gathering, or one of its own. */
   #sync(): Promise<void> {
-    this.#gathering ??= {
-      batch: this.#database.batch().del(SYNC_KEY),
-      upTo: this.#progress.appended,
-    }
+    this.#gathering ??= { operations: new Map(), upTo: this.#progress.appended }
     return this.#writeGroups()
   }
 
@@ -212,5 +219,24 @@ export class LevelStore implements Store {
       await this.#sync()
     }
     await this.#database.close()
+  }
+}
+
+/** Adds the next operation in order. */
+function gatherOperation(operations: Map<string, StoreOperation>, next: StoreOperation): void {
+  const { key } = next
+  const earlier = operations.get(key)
+  if (earlier === undefined) {
+    operations.set(key, next)
+    return
+  }
+  const isNew = earlier.type === 'put' && earlier.isNew === true
+  if (next.type === 'del' && isNew) {
+    operations.delete(key)
+  } else if (next.type === 'put' && (next.isNew === true) !== isNew) {
+    // Whether the key holds anything before this group does not change within it.
+    operations.set(key, { ...next, isNew })
+  } else {
+    operations.set(key, next)
   }
 }

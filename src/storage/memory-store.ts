@@ -11,7 +11,7 @@ interface MemoryStoreOptions {
 
 /**
  * A `Store` without a disk: batches appended in one turn are committed together on a later one. It survives nothing
- * but a `close` and never fails. Values are copied on `append`; those read are not to be modified.
+ * but a `close` and never fails. Values that were read are not to be modified.
  */
 export class MemoryStore implements Store {
   readonly #clock: Pick<Clock, 'defer'>
@@ -44,11 +44,7 @@ export class MemoryStore implements Store {
 
   append(batch: readonly StoreOperation[]): number {
     const sequence = this.#progress.append(batch.length)
-    for (const operation of batch) {
-      this.#pending.push(
-        operation.type === 'put' ? { ...operation, value: new Uint8Array(operation.value) } : operation,
-      )
-    }
+    for (const operation of batch) this.#pending.push(operation)
     if (!this.#isCommitDue) {
       this.#isCommitDue = true
       this.#clock.defer(() => this.#commit())
@@ -67,13 +63,11 @@ export class MemoryStore implements Store {
     this.#progress.commit(this.#progress.appended)
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- after `close` a read rejects, as the port says
   async get(key: string): Promise<Uint8Array | undefined> {
     this.#progress.assertOpen()
     return this.#entries.get(key)
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- an async iterable of what is at hand
   async *range(prefix: string): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     this.#progress.assertOpen()
     const found = [...this.#entries].filter(([key]) => key.startsWith(prefix))

@@ -1,12 +1,14 @@
 import type { ClientId } from '../core/ids.ts'
-import { corrupt } from './session-record-codec.ts'
+import { corrupt } from './record-seal.ts'
 
 /*
  * Where the session journal keeps what, in the order a pass over the keys meets it:
  *
  *   session/<client>/0                   the session
  *   session/<client>/1/<filter>          a subscription
- *   session/<client>/2/<position>        a queued message; 16 decimal digits, so that keys sort by position
+ *   session/<client>/2/<position>        a queued or released message; 16 decimal digits, so that keys sort by position
+ *   session/<client>/3/<packet id>       a received QoS 2 packet identifier, decimal
+ *   session/<client>/4                   the will
  *
  * `<client>` is the client id percent-encoded: it holds no `/`, so no client's keys are a prefix of another's, whatever
  * clients call themselves, and the keys of one client lie together. The filter is the rest of the key, as it is.
@@ -15,13 +17,16 @@ import { corrupt } from './session-record-codec.ts'
 export const SESSIONS_PREFIX = 'session/'
 
 const POSITION_DIGITS = 16
-const KEY = /^session\/([^/]*)\/(?:(0)|1\/([^]+)|2\/([0-9]{16}))$/
+const ZEROS = '0'.repeat(POSITION_DIGITS)
+const KEY = /^session\/([^/]*)\/(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4))$/
 
 /** What a key of the journal names. */
 type SessionKey = { readonly clientId: ClientId } & (
   | { readonly type: 'session' }
   | { readonly type: 'subscription'; readonly filter: string }
   | { readonly type: 'queued'; readonly position: number }
+  | { readonly type: 'received'; readonly packetId: number }
+  | { readonly type: 'will' }
 )
 
 /** The part all keys of a client begin with. */
@@ -38,7 +43,16 @@ export function subscriptionKey(prefix: string, filter: string): string {
 }
 
 export function queuedKey(prefix: string, position: number): string {
-  return `${prefix}2/${String(position).padStart(POSITION_DIGITS, '0')}`
+  const digits = String(position)
+  return `${prefix}2/${ZEROS.slice(digits.length)}${digits}`
+}
+
+export function receivedKey(prefix: string, packetId: number): string {
+  return `${prefix}3/${packetId}`
+}
+
+export function willKey(prefix: string): string {
+  return `${prefix}4`
 }
 
 /** Throws `GrapevineError` STORE_CORRUPT for a key that no journal wrote. */
@@ -48,7 +62,8 @@ export function parseKey(key: string): SessionKey {
   const clientId = decodeClientId(key, match[1] ?? '')
   if (match[3] !== undefined) return { clientId, type: 'subscription', filter: match[3] }
   if (match[4] !== undefined) return { clientId, type: 'queued', position: Number(match[4]) }
-  return { clientId, type: 'session' }
+  if (match[5] !== undefined) return { clientId, type: 'received', packetId: Number(match[5]) }
+  return { clientId, type: match[6] === undefined ? 'session' : 'will' }
 }
 
 function decodeClientId(key: string, encoded: string): ClientId {

@@ -3,26 +3,36 @@ import type {
   QueuedRecord,
   SessionJournal,
   SessionRecord,
+  StoredQueueEntry,
   StoredSession,
   SubscriptionRecord,
+  WillRecord,
 } from '../core/ports/session-journal.ts'
-import type { Store, StoreOperation } from '../core/ports/store.ts'
+import type { StoreOperation } from '../core/ports/store.ts'
+import type { JournalWriter } from './journal-writer.ts'
+import { corrupt } from './record-seal.ts'
 import {
   clientPrefix,
   parseKey,
   queuedKey,
+  receivedKey,
   sessionKey,
   SESSIONS_PREFIX,
   subscriptionKey,
+  willKey,
 } from './session-keys.ts'
 import {
-  corrupt,
-  decodeQueued,
+  checkReceived,
+  decodeQueueEntry,
   decodeSession,
   decodeSubscription,
+  decodeWill,
   encodeQueued,
+  encodeReceived,
+  encodeReleased,
   encodeSession,
   encodeSubscription,
+  encodeWill,
 } from './session-record-codec.ts'
 
 /** Which rows a session has in the store. */
@@ -30,15 +40,19 @@ interface Rows {
   readonly prefix: string
   filters: Set<string> | undefined
   positions: Set<number> | undefined
+  received: Set<number> | undefined
+  hasWill: boolean
 }
 
 interface LoadedSession extends StoredSession {
   readonly subscriptions: SubscriptionRecord[]
-  readonly queue: QueuedRecord[]
+  readonly queue: StoredQueueEntry[]
+  readonly received: number[]
+  will: WillRecord | undefined
 }
 
 /**
- * The session journal on the node's own store, one row per session, subscription and queued message (session-keys.ts).
+ * The session journal on the node's own store, one row per thing a session has (session-keys.ts).
  *
  * It remembers which rows each session has, not what is in them: so `deleteSession` is one atomic batch that reads
  * nothing, and `load` need not sweep. The cost is a set entry per subscription and per queued message, beside the
@@ -48,37 +62,43 @@ interface LoadedSession extends StoredSession {
  * A message queued for many sessions is stored once per session.
  */
 export class StoreSessionJournal implements SessionJournal {
-  readonly #store: Store
+  readonly #writer: JournalWriter
   readonly #rows = new Map<ClientId, Rows>()
 
-  constructor(store: Store) {
-    this.#store = store
+  constructor(writer: JournalWriter) {
+    this.#writer = writer
   }
 
   get appended(): number {
-    return this.#store.appended
+    return this.#writer.appended
   }
 
   get committed(): number {
-    return this.#store.committed
+    return this.#writer.committed
   }
 
   onCommitted(listener: (upTo: number) => void): void {
-    this.#store.onCommitted(listener)
+    this.#writer.onCommitted(listener)
+  }
+
+  atomically(change: () => void): void {
+    this.#writer.atomically(change)
   }
 
   putSession(record: SessionRecord): number {
-    const { prefix } = this.#add(record.clientId)
-    return this.#put(sessionKey(prefix), encodeSession(sessionKey(prefix), record))
+    const key = sessionKey(this.#add(record.clientId).prefix)
+    return this.#writer.put(key, encodeSession(key, record))
   }
 
   deleteSession(clientId: ClientId): number {
-    const { prefix, filters, positions } = this.#rows.get(clientId) ?? newRows(clientId)
+    const { prefix, filters, positions, received, hasWill } = this.#rows.get(clientId) ?? newRows(clientId)
     const batch: StoreOperation[] = [{ type: 'del', key: sessionKey(prefix) }]
     for (const filter of filters ?? []) batch.push({ type: 'del', key: subscriptionKey(prefix, filter) })
     for (const position of positions ?? []) batch.push({ type: 'del', key: queuedKey(prefix, position) })
+    for (const packetId of received ?? []) batch.push({ type: 'del', key: receivedKey(prefix, packetId) })
+    if (hasWill) batch.push({ type: 'del', key: willKey(prefix) })
     this.#rows.delete(clientId)
-    return this.#store.append(batch)
+    return this.#writer.write(batch)
   }
 
   putSubscription(clientId: ClientId, subscription: SubscriptionRecord): number {
@@ -86,52 +106,102 @@ export class StoreSessionJournal implements SessionJournal {
     rows.filters ??= new Set()
     rows.filters.add(subscription.filter)
     const key = subscriptionKey(rows.prefix, subscription.filter)
-    return this.#put(key, encodeSubscription(key, subscription))
+    return this.#writer.put(key, encodeSubscription(key, subscription))
   }
 
   deleteSubscription(clientId: ClientId, filter: string): number {
     const rows = this.#rows.get(clientId)
     rows?.filters?.delete(filter)
-    return this.#delete(subscriptionKey(rows?.prefix ?? clientPrefix(clientId), filter))
+    return this.#writer.delete(subscriptionKey(rows?.prefix ?? clientPrefix(clientId), filter))
   }
 
   enqueue(clientId: ClientId, message: QueuedRecord): number {
     const rows = this.#existing(clientId)
-    rows.positions ??= new Set()
-    rows.positions.add(message.position)
+    const positions = (rows.positions ??= new Set())
+    const sizeBefore = positions.size
+    positions.add(message.position)
     const key = queuedKey(rows.prefix, message.position)
-    return this.#put(key, encodeQueued(key, message))
+    const record = encodeQueued(key, message)
+    return positions.size > sizeBefore ? this.#writer.putNew(key, record) : this.#writer.put(key, record)
   }
 
   dequeue(clientId: ClientId, position: number): number {
     const rows = this.#rows.get(clientId)
     rows?.positions?.delete(position)
-    return this.#delete(queuedKey(rows?.prefix ?? clientPrefix(clientId), position))
+    return this.#writer.delete(queuedKey(rows?.prefix ?? clientPrefix(clientId), position))
+  }
+
+  release(clientId: ClientId, position: number): number {
+    const rows = this.#existing(clientId)
+    if (rows.positions?.has(position) !== true) return this.appended
+    const key = queuedKey(rows.prefix, position)
+    return this.#writer.put(key, encodeReleased(key))
+  }
+
+  putReceived(clientId: ClientId, packetId: number): number {
+    const rows = this.#existing(clientId)
+    rows.received ??= new Set()
+    rows.received.add(packetId)
+    const key = receivedKey(rows.prefix, packetId)
+    return this.#writer.put(key, encodeReceived(key))
+  }
+
+  deleteReceived(clientId: ClientId, packetId: number): number {
+    const rows = this.#rows.get(clientId)
+    rows?.received?.delete(packetId)
+    return this.#writer.delete(receivedKey(rows?.prefix ?? clientPrefix(clientId), packetId))
+  }
+
+  putWill(clientId: ClientId, will: WillRecord): number {
+    const rows = this.#existing(clientId)
+    rows.hasWill = true
+    const key = willKey(rows.prefix)
+    return this.#writer.put(key, encodeWill(key, will))
+  }
+
+  /** Writes nothing when there is none, which is what most connections have. */
+  deleteWill(clientId: ClientId): number {
+    const rows = this.#rows.get(clientId)
+    if (rows?.hasWill !== true) return this.appended
+    rows.hasWill = false
+    return this.#writer.delete(willKey(rows.prefix))
   }
 
   async *load(): AsyncIterable<StoredSession> {
     let current: LoadedSession | undefined
     // The keys of one session lie together, its session record first.
-    for await (const [key, value] of this.#store.range(SESSIONS_PREFIX)) {
+    for await (const [key, value] of this.#writer.range(SESSIONS_PREFIX)) {
       const parsed = parseKey(key)
       const { clientId } = parsed
       if (parsed.type === 'session') {
         if (current !== undefined) yield current
         const session = { clientId, ...decodeSession(key, value) }
-        current = { session, subscriptions: [], queue: [] }
+        current = { session, subscriptions: [], queue: [], received: [], will: undefined }
         this.#add(clientId)
         continue
       }
       if (current?.session.clientId !== clientId) throw corrupt(key, 'its session is missing')
       const rows = this.#existing(clientId)
-      if (parsed.type === 'subscription') {
-        current.subscriptions.push({ filter: parsed.filter, ...decodeSubscription(key, value) })
-        rows.filters ??= new Set()
-        rows.filters.add(parsed.filter)
-      } else {
-        current.queue.push({ position: parsed.position, ...decodeQueued(key, value) })
-        rows.positions ??= new Set()
-        rows.positions.add(parsed.position)
+      switch (parsed.type) {
+        case 'subscription':
+          current.subscriptions.push({ filter: parsed.filter, ...decodeSubscription(key, value) })
+          rows.filters ??= new Set()
+          rows.filters.add(parsed.filter)
+          break
+        case 'queued':
+          current.queue.push({ position: parsed.position, ...decodeQueueEntry(key, value) })
+          rows.positions ??= new Set()
+          rows.positions.add(parsed.position)
+          break
+        case 'received':
+          checkReceived(key, value)
+          current.received.push(parsed.packetId)
+          rows.received ??= new Set()
+          rows.received.add(parsed.packetId)
+          break
+        case 'will':
+          current.will = decodeWill(key, value)
+          rows.hasWill = true
       }
     }
     if (current !== undefined) yield current
@@ -151,16 +221,14 @@ export class StoreSessionJournal implements SessionJournal {
     if (rows === undefined) throw new Error(`no session ${JSON.stringify(clientId)} is in the journal`)
     return rows
   }
-
-  #put(key: string, value: Uint8Array): number {
-    return this.#store.append([{ type: 'put', key, value }])
-  }
-
-  #delete(key: string): number {
-    return this.#store.append([{ type: 'del', key }])
-  }
 }
 
 function newRows(clientId: ClientId): Rows {
-  return { prefix: clientPrefix(clientId), filters: undefined, positions: undefined }
+  return {
+    prefix: clientPrefix(clientId),
+    filters: undefined,
+    positions: undefined,
+    received: undefined,
+    hasWill: false,
+  }
 }

@@ -149,7 +149,7 @@ describe('loadConfig', () => {
   it('wants auth.anonymous to be set, and says why', async () => {
     assert.match(
       (await faultsOf({ flags: { 'auth.anonymous': undefined } })).join(),
-      /^auth\.anonymous .*set auth\.anonymous to true/,
+      /^auth\.anonymous .*auth\.anonymous to true/,
     )
   })
 

@@ -123,9 +123,9 @@ describe('MQTT over WebSocket (section 6)', () => {
         ),
       )
       const stream = Buffer.concat([...publishes, pingreq])
-      client.send(stream.subarray(0, 7) as Buffer<ArrayBuffer>)
+      client.send(stream.subarray(0, 7))
       client.send(Buffer.alloc(0))
-      client.send(stream.subarray(7) as Buffer<ArrayBuffer>)
+      client.send(stream.subarray(7))
       assert.deepEqual([...(await client.read(2))], [0xd0, 0])
       assert.deepEqual(await watcher.drainPayloads(), ['one', 'two', 'three'])
       client.close()

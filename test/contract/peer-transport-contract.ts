@@ -42,7 +42,11 @@ export function peerTransportContract(createHarness: () => Promise<Harness<PeerN
     })
     for (const channel of channels) {
       transport.onFrame(channel, (from, frame) => {
-        made.frames.push({ from: `${from.nodeId}/${from.incarnation}`, channel, frame: new Uint8Array(frame) })
+        made.frames.push({
+          from: `${from.nodeId}/${from.incarnation}`,
+          channel,
+          frame: new Uint8Array(frame),
+        })
       })
     }
     transport.start(nodeId, incarnation)

@@ -5,7 +5,9 @@ import type {
   SessionRecord,
   StoredSession,
   SubscriptionRecord,
+  WillRecord,
 } from '../../src/core/ports/session-journal.ts'
+import type { Publication } from '../../src/core/publication.ts'
 import { until, type Harness } from './harness.ts'
 
 /** A journal that can be closed and opened again on what it kept. */
@@ -66,7 +68,7 @@ export function sessionJournalContract(
         disconnectedAtMs: 1_780_000_000_123,
       }
       journal.putSession(last)
-      assert.deepEqual(await restored(), [{ session: last, subscriptions: [], queue: [] }])
+      assert.deepEqual(await restored(), [bare(last)])
     })
 
     it('gives subscriptions back, each as it was put last', async () => {
@@ -99,13 +101,15 @@ export function sessionJournalContract(
       journal.dequeue('c', 10)
       const [stored] = await restored()
       const expected = positions.filter(position => position !== 10).sort((a, b) => a - b)
-      assert.deepEqual(stored?.queue.map(plain), expected.map(message).map(plain))
+      assert.deepEqual(messages(stored).map(plain), expected.map(message).map(plain))
     })
 
     it('gives every part of a publication back', async () => {
       const full: QueuedRecord = {
         position: 1,
-        qos: 1,
+        qos: 2,
+        retain: true,
+        subscriptionIdentifiers: [1, 268_435_455, 7],
         publication: {
           topic: 'größe/漢/😀',
           payload: Uint8Array.from({ length: 256 }, (_, i) => i),
@@ -116,15 +120,143 @@ export function sessionJournalContract(
           publisher: 'wer/auch immer 😀',
         },
       }
-      const bare: QueuedRecord = {
+      const small: QueuedRecord = {
         ...message(2),
         publication: { ...message(2).publication, payload: new Uint8Array(0) },
       }
       journal.putSession(session('c'))
       journal.enqueue('c', full)
-      journal.enqueue('c', bare)
+      journal.enqueue('c', small)
       const [stored] = await restored()
-      assert.deepEqual(stored?.queue.map(plain), [full, bare].map(plain))
+      assert.deepEqual(messages(stored).map(plain), [full, small].map(plain))
+    })
+
+    it('keeps the position of a released message until it is dequeued, and not the message', async () => {
+      journal.putSession(session('c'))
+      for (let position = 1; position <= 4; position++) journal.enqueue('c', message(position))
+      journal.release('c', 2)
+      journal.release('c', 3)
+      await until(harness, 'the commit', () => journal.committed === journal.appended)
+      journal.dequeue('c', 3)
+      journal.release('c', 4)
+      const [stored] = await restored()
+      assert.deepEqual(
+        stored?.queue.map(entry => ('isReleased' in entry ? entry : entry.position)),
+        [1, { position: 2, isReleased: true }, { position: 4, isReleased: true }],
+      )
+      journal.dequeue('c', 2)
+      journal.dequeue('c', 4)
+      const [later] = await restored()
+      assert.deepEqual(messages(later).map(plain), [plain(message(1))])
+    })
+
+    it('does not bring a position back that is released after it was dequeued', async () => {
+      journal.putSession(session('c'))
+      journal.enqueue('c', message(1))
+      journal.dequeue('c', 1)
+      journal.release('c', 1)
+      assert.deepEqual(await restored(), [bare(session('c'))])
+    })
+
+    it('gives back which QoS 2 identifiers were taken and not released', async () => {
+      journal.putSession(session('c'))
+      for (const packetId of [65_535, 1, 10, 9]) journal.putReceived('c', packetId)
+      journal.putReceived('c', 1)
+      journal.deleteReceived('c', 10)
+      journal.deleteReceived('c', 11)
+      const [stored] = await restored()
+      assert.deepEqual(
+        [...(stored?.received ?? [])].sort((a, b) => a - b),
+        [1, 9, 65_535],
+      )
+      journal.deleteReceived('c', 65_535)
+      journal.putReceived('c', 10)
+      const [later] = await restored()
+      assert.deepEqual(
+        [...(later?.received ?? [])].sort((a, b) => a - b),
+        [1, 9, 10],
+      )
+    })
+
+    it('gives the will back as it was put last, and none once it was deleted', async () => {
+      const last: WillRecord = {
+        publication: { ...will().publication, topic: 'other', properties: Uint8Array.of(1, 1) },
+        messageExpirySeconds: 0xffffffff,
+        delaySeconds: 0,
+      }
+      journal.putSession(session('c'))
+      journal.putWill('c', will())
+      journal.putWill('c', last)
+      const [stored] = await restored()
+      assert.deepEqual(stored?.will && plain(stored.will), plain(last))
+      journal.deleteWill('c')
+      const [without] = await restored()
+      assert.deepEqual(without, bare(session('c')))
+      journal.putWill('c', will())
+      const [again] = await restored()
+      assert.deepEqual(again?.will && plain(again.will), plain(will()))
+    })
+
+    it('makes what is changed atomically one change, with one sequence', async () => {
+      journal.putSession(session('a'))
+      const sequences: number[] = []
+      const appended: number[] = []
+      journal.atomically(() => {
+        appended.push(journal.appended)
+        sequences.push(journal.putSession(session('b')))
+        appended.push(journal.appended)
+        sequences.push(journal.enqueue('a', message(1)), journal.enqueue('b', message(1)))
+        sequences.push(journal.putReceived('a', 3), journal.release('b', 1), journal.deleteSession('gone'))
+        appended.push(journal.appended)
+      })
+      assert.deepEqual(sequences, [2, 2, 2, 2, 2, 2])
+      assert.deepEqual(appended, [1, 2, 2])
+      assert.equal(journal.appended, 2)
+      assert.equal(journal.dequeue('a', 1), 3)
+      await until(harness, 'the commit', () => journal.committed === 3)
+      const all = byName(await restored(), stored => stored.session.clientId)
+      assert.deepEqual(all, [
+        { ...bare(session('a')), received: [3] },
+        { ...bare(session('b')), queue: [{ position: 1, isReleased: true }] },
+      ])
+    })
+
+    it('makes no change when nothing is changed atomically, also after one that was', async () => {
+      journal.atomically(() => undefined)
+      assert.equal(journal.appended, 0)
+      journal.atomically(() => void journal.putSession(session('c')))
+      journal.atomically(() => undefined)
+      assert.equal(journal.appended, 1)
+      assert.deepEqual(await restored(), [bare(session('c'))])
+    })
+
+    it('keeps what its calls leave, however they follow each other and wherever they are committed', async () => {
+      journal.putSession(session('c'))
+      const expected = new Map<number, 'queued' | 'released'>()
+      // A fixed walk over few positions, so that they come, go and come again within a group and across groups.
+      for (let step = 0, state = 1; step < 2000; step++) {
+        state = (state * 48_271) % 2_147_483_647
+        const position = state % 7
+        const action = (state >> 8) % 4
+        if (action === 0) {
+          journal.dequeue('c', position)
+          expected.delete(position)
+        } else if (action === 1 && expected.has(position)) {
+          journal.release('c', position)
+          expected.set(position, 'released')
+        } else if (action > 1) {
+          journal.enqueue('c', message(position))
+          expected.set(position, 'queued')
+        }
+        if (step % 97 === 0) await harness.advance(1)
+        if (step % 500 === 499) {
+          const [stored] = await restored()
+          assert.deepEqual(
+            stored?.queue.map(entry => [entry.position, 'isReleased' in entry ? 'released' : 'queued']),
+            [...expected].sort(([a], [b]) => a - b),
+          )
+        }
+      }
     })
 
     it('keeps clients apart whose names are alike, odd, or names of object properties', async () => {
@@ -152,12 +284,14 @@ export function sessionJournalContract(
         journal.putSession(session(clientId))
         journal.putSubscription(clientId, subscription(`of ${clientId}`))
         journal.enqueue(clientId, message(1))
+        journal.putReceived(clientId, 5)
       }
       const all = await restored()
       assert.deepEqual(all.map(stored => stored.session.clientId).sort(), [...names].sort())
       for (const stored of all) {
         assert.deepEqual(stored.subscriptions, [subscription(`of ${stored.session.clientId}`)])
         assert.equal(stored.queue.length, 1)
+        assert.deepEqual(stored.received, [5])
       }
       journal.deleteSession('a')
       journal.deleteSession('__proto__')
@@ -170,11 +304,15 @@ export function sessionJournalContract(
         journal.putSession(session(clientId))
         journal.putSubscription(clientId, subscription('x'))
         for (let position = 1; position <= 3; position++) journal.enqueue(clientId, message(position))
+        journal.release(clientId, 3)
+        journal.putReceived(clientId, 1)
+        journal.putWill(clientId, will())
       }
       await restored()
       journal.putSubscription('old', subscription('y'))
       journal.enqueue('old', message(4))
       journal.dequeue('old', 2)
+      journal.putReceived('old', 2)
       journal.deleteSession('old')
       assert.deepEqual(
         (await restored()).map(stored => stored.session.clientId),
@@ -183,7 +321,7 @@ export function sessionJournalContract(
       // What is gone does not come back with a new session of the same name.
       journal.putSession(session('old'))
       const old = (await restored()).find(stored => stored.session.clientId === 'old')
-      assert.deepEqual(old, { session: session('old'), subscriptions: [], queue: [] })
+      assert.deepEqual(old, bare(session('old')))
     })
 
     it('lets a session be deleted and begun anew in one turn', async () => {
@@ -193,15 +331,15 @@ export function sessionJournalContract(
       journal.deleteSession('c')
       journal.putSession(session('c'))
       journal.putSubscription('c', subscription('after'))
-      assert.deepEqual(await restored(), [
-        { session: session('c'), subscriptions: [subscription('after')], queue: [] },
-      ])
+      assert.deepEqual(await restored(), [{ ...bare(session('c')), subscriptions: [subscription('after')] }])
     })
 
     it('does not mind the deletion of what is not there', async () => {
       journal.deleteSession('unknown')
       journal.deleteSubscription('unknown', 'a')
       journal.dequeue('unknown', 1)
+      journal.deleteReceived('unknown', 1)
+      journal.deleteWill('unknown')
       assert.deepEqual(await restored(), [])
     })
   })
@@ -236,11 +374,32 @@ export function message(position: number): QueuedRecord {
     expiresAtMs: undefined,
     publisher: '',
   } as const
-  return { position, qos: 1, publication }
+  return { position, qos: 1, retain: false, subscriptionIdentifiers: [], publication }
+}
+
+export function will(): WillRecord {
+  const { publication } = message(1)
+  return {
+    publication: { ...publication, topic: 'last/words' },
+    messageExpirySeconds: undefined,
+    delaySeconds: 30,
+  }
+}
+
+/** A stored session that has nothing but itself. */
+function bare(record: SessionRecord): StoredSession {
+  return { session: record, subscriptions: [], queue: [], received: [], will: undefined }
+}
+
+/** The queue of a session in which nothing was released. */
+function messages(stored: StoredSession | undefined): QueuedRecord[] {
+  return (stored?.queue ?? []).map(entry =>
+    'isReleased' in entry ? assert.fail(`position ${entry.position} was released`) : entry,
+  )
 }
 
 /** With plain arrays for bytes, so that `Buffer` and `Uint8Array` compare equal. */
-export function plain(record: Omit<QueuedRecord, 'position'>): unknown {
+export function plain(record: { readonly publication: Publication }): unknown {
   const { payload, properties } = record.publication
   return {
     ...record,

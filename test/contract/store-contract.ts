@@ -109,12 +109,29 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
       assert.equal((await store.get('empty'))?.length, 0)
     })
 
-    it('takes a copy of values', async () => {
-      const value = Buffer.from('before')
-      store.append([{ type: 'put', key: 'a', value }])
-      value.fill('x')
+    it('ends with what the last operation on a key says, whether or not the key was new', async () => {
+      const last = Buffer.from('last')
+      const fresh = (key: string): StoreOperation => ({ ...put(key), isNew: true })
+      store.append([put('old'), put('older')])
       await committed()
-      assert.equal(await text(store, 'a'), 'before')
+      store.append([fresh('gone'), fresh('back'), fresh('again'), fresh('twice'), fresh('kept')])
+      store.append([del('gone'), del('back'), { type: 'put', key: 'again', value: last }])
+      store.append([fresh('back'), del('again'), del('old')])
+      // New once more, as its deletion came before; it held a value when this group began.
+      store.append([fresh('old')])
+      store.append([del('old'), del('twice'), del('older')])
+      store.append([fresh('twice'), fresh('older')])
+      store.append([del('twice')])
+      await committed()
+      assert.deepEqual(await keysOf(store, ''), ['back', 'kept', 'older'])
+    })
+
+    it('commits batches that leave nothing to write', async () => {
+      store.append([{ ...put('a'), isNew: true }])
+      const sequence = store.append([del('a')])
+      await committed()
+      assert.equal(store.committed, sequence)
+      assert.deepEqual(await keysOf(store, ''), [])
     })
 
     it('ranges over exactly the keys with a prefix, in the order of their UTF-8 bytes', async () => {
@@ -217,7 +234,7 @@ export async function makeStoreHarness(
   }
 }
 
-export function put(key: string): StoreOperation {
+export function put(key: string): StoreOperation & { readonly type: 'put' } {
   return { type: 'put', key, value: Buffer.from(key) }
 }
 

@@ -4,10 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SimStore, type SimDisk } from '../../sim/ports/sim-store.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
+import { JournalWriter } from '../../src/storage/journal-writer.ts'
 import { LevelStore, type SyncMode } from '../../src/storage/level-store.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
+import type { Store } from '../../src/core/ports/store.ts'
+import { StoreRetainedJournal } from '../../src/storage/store-retained-journal.ts'
 import { StoreSessionJournal } from '../../src/storage/store-session-journal.ts'
 import { SystemClock } from '../../src/system/system-clock.ts'
+import type { RetainedHarness } from '../contract/retained-contract.ts'
 import type { SessionJournalHarness } from '../contract/session-journal-contract.ts'
 import { makeStoreHarness, type StoreHarness } from '../contract/store-contract.ts'
 
@@ -39,13 +43,29 @@ export async function levelHarness(sync: SyncMode): Promise<StoreHarness> {
 }
 
 export async function journalHarness(store: Promise<StoreHarness>): Promise<SessionJournalHarness> {
-  const { subject, advance, reopen, close } = await store
+  const harness = await store
   return {
-    subject: new StoreSessionJournal(subject),
-    advance,
-    reopen: async () => new StoreSessionJournal(await reopen()),
-    close,
+    subject: sessionJournal(harness.subject),
+    advance: ms => harness.advance(ms),
+    reopen: async () => sessionJournal(await harness.reopen()),
+    close: () => harness.close(),
   }
+}
+
+export async function retainedHarness(store: Promise<StoreHarness>): Promise<RetainedHarness> {
+  const harness = await store
+  const writer = new JournalWriter(harness.subject)
+  return {
+    subject: new StoreRetainedJournal(writer),
+    sessions: new StoreSessionJournal(writer),
+    advance: ms => harness.advance(ms),
+    reopen: async () => new StoreRetainedJournal(new JournalWriter(await harness.reopen())),
+    close: () => harness.close(),
+  }
+}
+
+export function sessionJournal(store: Store): StoreSessionJournal {
+  return new StoreSessionJournal(new JournalWriter(store))
 }
 
 export function openLevelStore(dir: string, sync: SyncMode = 'never'): Promise<LevelStore> {

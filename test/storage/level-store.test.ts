@@ -111,6 +111,39 @@ describe('LevelStore', function () {
     })
   })
 
+  describe('what came and went before it was written', () => {
+    for (const sync of ['always', 'batch', 'never'] as const) {
+      it(`is not written when its key was new, and committed all the same (sync ${sync})`, async () => {
+        const store = await openLevelStore(dir, sync)
+        const sizes: number[] = []
+        for (const isNew of [true, false]) {
+          store.append([{ ...put('a'), isNew }])
+          store.append([{ type: 'del', key: 'a' }])
+          await store.flush()
+          assert.equal(store.committed, store.appended)
+          const [log = ''] = await filesOf(/\.log$/)
+          sizes.push((await stat(log)).size)
+        }
+        await store.close()
+        assert.equal(sizes[0], 0)
+        assert.ok((sizes[1] ?? 0) > 0)
+      })
+    }
+
+    it('is written, in whole batches, when the deletion comes after the write began', async () => {
+      const store = await openLevelStore(dir)
+      store.append([{ ...put('a'), isNew: true }, put('b')])
+      await store.flush()
+      store.append([{ type: 'del', key: 'a' }, put('c')])
+      await store.close()
+      const again = await openLevelStore(dir)
+      const keys: string[] = []
+      for await (const [key] of again.range('')) keys.push(key)
+      await again.close()
+      assert.deepEqual(keys, ['b', 'c'])
+    })
+  })
+
   describe('refusals', () => {
     it('DATA_DIR_LOCKED while another store has the directory, and none after it closed', async () => {
       const store = await openLevelStore(dir)

@@ -2,16 +2,22 @@ import assert from 'node:assert/strict'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { GrapevineError } from '../../src/core/errors.ts'
+import type { QueuedRecord } from '../../src/core/ports/session-journal.ts'
 import type { QoS } from '../../src/core/qos.ts'
 import {
-  decodeQueued,
+  checkReceived,
+  decodeQueueEntry,
   decodeSession,
   decodeSubscription,
+  decodeWill,
   encodeQueued,
+  encodeReceived,
+  encodeReleased,
   encodeSession,
   encodeSubscription,
+  encodeWill,
 } from '../../src/storage/session-record-codec.ts'
-import { message, plain, session, subscription } from '../contract/session-journal-contract.ts'
+import { message, plain, session, subscription, will } from '../contract/session-journal-contract.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 100 })
 const bytes = fc.uint8Array({ maxLength: 300 })
@@ -35,17 +41,25 @@ const subscriptions = record({
   retainAsPublished: fc.boolean(),
   subscriptionIdentifier: optional(fc.nat(0xfffffff)),
 })
+const publications = record({
+  topic: text,
+  payload: bytes,
+  qos,
+  retain: fc.boolean(),
+  properties: optional(bytes),
+  expiresAtMs: optional(integer),
+  publisher: text,
+})
 const queued = record({
   qos,
-  publication: record({
-    topic: text,
-    payload: bytes,
-    qos,
-    retain: fc.boolean(),
-    properties: optional(bytes),
-    expiresAtMs: optional(integer),
-    publisher: text,
-  }),
+  retain: fc.boolean(),
+  subscriptionIdentifiers: fc.array(fc.nat(0xfffffff), { maxLength: 20 }),
+  publication: publications,
+})
+const wills = record({
+  publication: publications,
+  messageExpirySeconds: optional(fc.nat(0xffffffff)),
+  delaySeconds: fc.nat(0xffffffff),
 })
 
 describe('session record codec', () => {
@@ -68,22 +82,37 @@ describe('session record codec', () => {
   it('gives queued messages back as they were', () => {
     fc.assert(
       fc.property(text, queued, (key, record) => {
-        assert.deepEqual(plain(decodeQueued(key, encodeQueued(key, record))), plain(record))
+        assert.deepEqual(plain(decodedMessage(key, encodeQueued(key, record))), plain(record))
       }),
     )
   })
 
+  it('gives wills back as they were', () => {
+    fc.assert(
+      fc.property(text, wills, (key, record) => {
+        assert.deepEqual(plain(decodeWill(key, encodeWill(key, record))), plain(record))
+      }),
+    )
+  })
+
+  it('tells released messages from queued ones', () => {
+    assert.deepEqual(decodeQueueEntry('key', encodeReleased('key')), { isReleased: true })
+  })
+
   it('carries a topic of 65,535 bytes', () => {
-    const { qos, publication } = message(1)
-    const record = { qos, publication: { ...publication, topic: 'é'.repeat(32_767) + 'x' } }
-    assert.deepEqual(plain(decodeQueued('key', encodeQueued('key', record))), plain(record))
+    const { position: _, publication, ...rest } = message(1)
+    const record = { ...rest, publication: { ...publication, topic: 'é'.repeat(32_767) + 'x' } }
+    assert.deepEqual(plain(decodedMessage('key', encodeQueued('key', record))), plain(record))
   })
 
   it('finds out every single changed bit', () => {
     const records: readonly (readonly [Uint8Array, (key: string, record: Uint8Array) => unknown])[] = [
       [encodeSession('key', session('c')), decodeSession],
       [encodeSubscription('key', subscription('a')), decodeSubscription],
-      [encodeQueued('key', message(1)), decodeQueued],
+      [encodeQueued('key', message(1)), decodeQueueEntry],
+      [encodeReleased('key'), decodeQueueEntry],
+      [encodeReceived('key'), checkReceived],
+      [encodeWill('key', will()), decodeWill],
     ]
     for (const [record, decode] of records) {
       for (let at = 0; at < record.length * 8; at++) {
@@ -97,18 +126,18 @@ describe('session record codec', () => {
   it('finds out a record that was cut short, at any length', () => {
     const record = encodeQueued('key', message(1))
     for (let length = 0; length < record.length; length++) {
-      assert.throws(() => decodeQueued('key', record.subarray(0, length)), isCorrupt(/"key"/))
+      assert.throws(() => decodeQueueEntry('key', record.subarray(0, length)), isCorrupt(/"key"/))
     }
   })
 
   it('finds out a record that lies under another key', () => {
-    assert.throws(() => decodeQueued('other', encodeQueued('key', message(1))), isCorrupt(/"other"/))
+    assert.throws(() => decodeQueueEntry('other', encodeQueued('key', message(1))), isCorrupt(/"other"/))
   })
 
   it('refuses an intact record of another kind', () => {
     assert.throws(
-      () => decodeQueued('key', encodeSession('key', session('c'))),
-      isCorrupt(/not a queued record/),
+      () => decodeQueueEntry('key', encodeSession('key', session('c'))),
+      isCorrupt(/not the record of a queued message/),
     )
   })
 
@@ -123,18 +152,24 @@ describe('session record codec', () => {
   it('refuses intact records whose content cannot be', () => {
     const cases: [at: number, value: number, reason: RegExp][] = [
       [2, 0b0000_0011, /QoS is 3/],
-      [2, 0b0000_1100, /QoS is 3/],
-      [11, 0xff, /lengths do not fit/],
+      [7, 0b0000_0011, /QoS is 3/],
+      [3, 0xff, /lengths do not fit/],
+      [16, 0xff, /lengths do not fit/],
     ]
     for (const [at, value, reason] of cases) {
       const record = Buffer.from(encodeQueued('key', message(1)))
       record[at] = value
       const end = record.length - 4
       record.writeUInt32BE(crc32(record.subarray(0, end), crc32('key')), end)
-      assert.throws(() => decodeQueued('key', record), isCorrupt(reason))
+      assert.throws(() => decodeQueueEntry('key', record), isCorrupt(reason))
     }
   })
 })
+
+function decodedMessage(key: string, record: Uint8Array): Omit<QueuedRecord, 'position'> {
+  const entry = decodeQueueEntry(key, record)
+  return 'isReleased' in entry ? assert.fail('it was released') : entry
+}
 
 function isCorrupt(reason: RegExp): (error: unknown) => boolean {
   return error => {

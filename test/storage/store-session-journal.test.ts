@@ -4,9 +4,9 @@ import { GrapevineError } from '../../src/core/errors.ts'
 import type { Store, StoreOperation } from '../../src/core/ports/store.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
-import { StoreSessionJournal } from '../../src/storage/store-session-journal.ts'
-import { loaded, message, session, subscription } from '../contract/session-journal-contract.ts'
-import { openLevelStore, temporaryDir } from './harnesses.ts'
+import type { StoreSessionJournal } from '../../src/storage/store-session-journal.ts'
+import { loaded, message, session, subscription, will } from '../contract/session-journal-contract.ts'
+import { openLevelStore, sessionJournal, temporaryDir } from './harnesses.ts'
 
 describe('StoreSessionJournal', function () {
   this.timeout(60_000)
@@ -16,18 +16,21 @@ describe('StoreSessionJournal', function () {
       ['session', 'session/a%2Fb/0'],
       ['subscription', 'session/a%2Fb/1/x/y'],
       ['queued message', 'session/a%2Fb/2/0000000000000007'],
+      ['released message', 'session/a%2Fb/2/0000000000000008'],
+      ['received identifier', 'session/a%2Fb/3/65535'],
+      ['will', 'session/a%2Fb/4'],
     ] as const) {
       it(`fails with STORE_CORRUPT naming the key when a byte of a ${what} was flipped`, async () => {
         const dir = await temporaryDir()
         const store = await openLevelStore(dir)
         try {
-          write(new StoreSessionJournal(store))
+          write(sessionJournal(store))
           await store.flush()
           const record = Buffer.from((await store.get(key)) ?? assert.fail(`nothing at ${key}`))
-          record[5] = (record[5] ?? 0) ^ 1
+          record[4] = (record[4] ?? 0) ^ 1
           store.append([{ type: 'put', key, value: record }])
           await store.flush()
-          await assert.rejects(loaded(new StoreSessionJournal(store)), isCorrupt(key))
+          await assert.rejects(loaded(sessionJournal(store)), isCorrupt(key))
         } finally {
           await store.close()
           await rm(dir, { recursive: true })
@@ -37,9 +40,9 @@ describe('StoreSessionJournal', function () {
 
     it('fails with STORE_CORRUPT when the session of a row is missing', async () => {
       const { store, commit } = memory()
-      write(new StoreSessionJournal(store))
+      write(sessionJournal(store))
       await commit([{ type: 'del', key: 'session/a%2Fb/0' }])
-      await assert.rejects(loaded(new StoreSessionJournal(store)), isCorrupt('session/a%2Fb/1/x/y'))
+      await assert.rejects(loaded(sessionJournal(store)), isCorrupt('session/a%2Fb/1/x/y'))
     })
 
     it('fails with STORE_CORRUPT for keys no journal writes', async () => {
@@ -48,12 +51,15 @@ describe('StoreSessionJournal', function () {
         'session/a',
         'session/a/',
         'session/a/3',
+        'session/a/3/x',
+        'session/a/4/',
+        'session/a/5',
         'session/a/2/7',
         'session/%/0',
       ]) {
         const { store, commit } = memory()
         await commit([{ type: 'put', key, value: Buffer.from('x') }])
-        await assert.rejects(loaded(new StoreSessionJournal(store)), isCorrupt(key))
+        await assert.rejects(loaded(sessionJournal(store)), isCorrupt(key))
       }
     })
   })
@@ -61,15 +67,15 @@ describe('StoreSessionJournal', function () {
   it('leaves keys of others in the store alone', async () => {
     const { store, commit } = memory()
     await commit([{ type: 'put', key: 'sessions', value: Buffer.from('x') }])
-    assert.deepEqual(await loaded(new StoreSessionJournal(store)), [])
+    assert.deepEqual(await loaded(sessionJournal(store)), [])
   })
 
   it('leaves no key behind when sessions are deleted', async () => {
     const { store, commit } = memory()
-    const journal = new StoreSessionJournal(store)
+    const journal = sessionJournal(store)
     write(journal)
     journal.dequeue('a/b', 7)
-    journal.enqueue('a/b', message(8))
+    journal.enqueue('a/b', message(9))
     journal.deleteSession('a/b')
     await commit([{ type: 'put', key: 'other', value: Buffer.from('x') }])
     const keys: string[] = []
@@ -79,21 +85,56 @@ describe('StoreSessionJournal', function () {
 
   it('refuses rows for a session it does not have, which could not be loaded again', () => {
     const { store } = memory()
-    const journal = new StoreSessionJournal(store)
+    const journal = sessionJournal(store)
     assert.throws(() => journal.putSubscription('c', subscription('a')))
     assert.throws(() => journal.enqueue('c', message(1)))
+    assert.throws(() => journal.release('c', 1))
+    assert.throws(() => journal.putReceived('c', 1))
+    assert.throws(() => journal.putWill('c', will()))
     assert.equal(journal.appended, 0)
+  })
+
+  it('writes nothing for the deletion of a will that is not there', () => {
+    const { store } = memory()
+    const journal = sessionJournal(store)
+    journal.putSession(session('c'))
+    assert.equal(journal.deleteWill('c'), 1)
+    assert.equal(journal.deleteWill('unknown'), 1)
+    assert.equal(store.appended, 1)
+  })
+
+  it('writes nothing of a change that throws halfway', () => {
+    const { store } = memory()
+    const journal = sessionJournal(store)
+    const change = (): void => {
+      journal.putSession(session('c'))
+      throw new Error('halfway')
+    }
+    assert.throws(() => {
+      journal.atomically(change)
+    }, /halfway/)
+    assert.deepEqual([store.appended, journal.appended], [0, 0])
+  })
+
+  it('refuses to nest atomically', () => {
+    const journal = sessionJournal(memory().store)
+    const nest = (): void => {
+      journal.atomically(() => undefined)
+    }
+    assert.throws(() => {
+      journal.atomically(nest)
+    }, /nested/)
   })
 
   it('hands sessions out one at a time while it reads', async () => {
     const { store, commit } = memory()
-    const journal = new StoreSessionJournal(store)
+    const journal = sessionJournal(store)
     for (const clientId of ['a', 'b', 'c']) journal.putSession(session(clientId))
     // The last one is damaged: the first two have come before that shows.
     await commit([{ type: 'put', key: 'session/c/0', value: Buffer.from('x') }])
     const seen: string[] = []
     await assert.rejects(async () => {
-      for await (const stored of new StoreSessionJournal(store).load()) seen.push(stored.session.clientId)
+      for await (const stored of sessionJournal(store).load()) seen.push(stored.session.clientId)
     }, isCorrupt('session/c/0'))
     assert.deepEqual(seen, ['a', 'b'])
   })
@@ -102,7 +143,7 @@ describe('StoreSessionJournal', function () {
     const dir = await temporaryDir()
     try {
       const first = await openLevelStore(dir)
-      const journal = new StoreSessionJournal(first)
+      const journal = sessionJournal(first)
       for (let i = 0; i < 1000; i++) {
         const clientId = `client-${i}`
         journal.putSession(session(clientId))
@@ -112,7 +153,7 @@ describe('StoreSessionJournal', function () {
       await first.close()
       const beganMs = performance.now()
       const again = await openLevelStore(dir)
-      const sessions = await loaded(new StoreSessionJournal(again))
+      const sessions = await loaded(sessionJournal(again))
       const tookMs = performance.now() - beganMs
       await again.close()
       assert.equal(sessions.length, 1000)
@@ -130,11 +171,15 @@ describe('StoreSessionJournal', function () {
   })
 })
 
-/** One session with one subscription and one message. */
+/** One session with one of everything it can have. */
 function write(journal: StoreSessionJournal): void {
   journal.putSession(session('a/b'))
   journal.putSubscription('a/b', subscription('x/y'))
   journal.enqueue('a/b', message(7))
+  journal.enqueue('a/b', message(8))
+  journal.release('a/b', 8)
+  journal.putReceived('a/b', 65_535)
+  journal.putWill('a/b', will())
 }
 
 function memory(): { store: Store; commit: (batch: readonly StoreOperation[]) => Promise<void> } {

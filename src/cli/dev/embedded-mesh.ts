@@ -1,11 +1,10 @@
 import { join } from 'node:path'
 import type { NodeConfig } from '../../config/schema.ts'
-import type { CoordinationStore } from '../../core/ports/coordination-store.ts'
 import type { Logger } from '../../core/ports/logger.ts'
 import { errorMessage } from '../../core/errors.ts'
 import { createNode } from '../../node/create-node.ts'
 import type { GrapevineNode } from '../../node/grapevine-node.ts'
-import { openSharedCoordination } from '../../node/shared-coordination.ts'
+import { openSharedCoordination, type SharedCoordination } from '../../node/shared-coordination.ts'
 import { settledWithin } from '../patience.ts'
 import type { NodeEndpoints } from '../node-line.ts'
 import type { DevMesh } from './dev-mesh.ts'
@@ -21,21 +20,22 @@ export async function startEmbeddedMesh(
   root: string,
   logger: Logger,
 ): Promise<DevMesh> {
-  const coordinationStore = await openSharedCoordination(join(root, 'coordination'))
+  const shared = await openSharedCoordination(join(root, 'coordination'))
+  const { coordinationStore } = shared
   const starts = await Promise.allSettled(
     configs.map(config => createNode(config, { coordinationStore, logger })),
   )
   const nodes = starts.flatMap(start => (start.status === 'fulfilled' ? [start.value] : []))
   const failure = starts.find(start => start.status === 'rejected')
   if (failure !== undefined) {
-    await stopAll(nodes, coordinationStore)
+    await stopAll(nodes, shared)
     throw failure.reason
   }
   let stopping: Promise<void> | undefined
   return {
     nodes: new Map(nodes.map(node => [node.nodeId, describe(node)])),
     failed: failureOf(nodes, logger),
-    stop: () => (stopping ??= stopAll(nodes, coordinationStore)),
+    stop: () => (stopping ??= stopAll(nodes, shared)),
   }
 }
 
@@ -61,9 +61,9 @@ async function failureOf(nodes: readonly GrapevineNode[], logger: Logger): Promi
   })
 }
 
-async function stopAll(nodes: readonly GrapevineNode[], coordinationStore: CoordinationStore): Promise<void> {
+async function stopAll(nodes: readonly GrapevineNode[], shared: SharedCoordination): Promise<void> {
   await settledWithin(STOP_WITHIN_MS, Promise.all(nodes.map(node => node.stop())))
-  await settledWithin(STOP_WITHIN_MS, coordinationStore.close())
+  await settledWithin(STOP_WITHIN_MS, shared.close())
 }
 
 function describe({ nodeId, mqttAddress, adminUrl }: GrapevineNode): NodeEndpoints {
