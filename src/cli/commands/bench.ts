@@ -17,38 +17,56 @@ export const benchCommand: CommandModule<object, BenchCommandArguments> = {
   describe: 'Measure this broker, and others beside it on the same core',
   builder: yargs =>
     yargs
+      // The names are one argument given several times to yargs, of which the other commands want the last only.
+      .parserConfiguration({
+        'dot-notation': false,
+        'camel-case-expansion': false,
+        'duplicate-arguments-array': true,
+        'parse-numbers': false,
+        'parse-positional-numbers': false,
+      })
       .positional('scenarios', { type: 'string', array: true, describe: 'which; all without a name' })
       .option('list', { type: 'boolean', default: false, describe: 'say which scenarios there are' })
       .option('seconds', {
         type: 'string',
         requiresArg: true,
+        coerce: last,
         default: '3',
         describe: 'measured time of one run',
       })
       .option('repeat', {
         type: 'string',
         requiresArg: true,
+        coerce: last,
         default: '3',
         describe: 'runs; medians are shown',
       })
       .option('against', {
         type: 'string',
         requiresArg: true,
+        coerce: last,
         default: 'mosquitto,aedes',
         describe: 'brokers to compare with in the same run, or none',
       })
       .option('mqtt', {
         type: 'string',
         requiresArg: true,
+        coerce: last,
         default: '3.1.1',
         describe: 'version: 3.1.1 or 5.0',
       })
       .option('json', {
         type: 'string',
         requiresArg: true,
+        coerce: last,
         describe: 'file for the results as JSON, - for stdout',
       })
-      .option('html', { type: 'string', requiresArg: true, describe: 'file for a report with charts' }),
+      .option('html', {
+        type: 'string',
+        requiresArg: true,
+        coerce: last,
+        describe: 'file for a report with charts',
+      }),
   handler: async ({ scenarios = [], list, ...argv }) => {
     const bench = await import('../../../bench/bench-command.ts')
     if (list) {
@@ -70,4 +88,9 @@ export const benchCommand: CommandModule<object, BenchCommandArguments> = {
     )
     process.exitCode = sound ? 0 : 1
   },
+}
+
+/** An option given more than once counts as the last, as with the other commands. */
+function last(given: string | string[]): string {
+  return Array.isArray(given) ? (given.at(-1) ?? '') : given
 }

@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs'
+
+/** Clock ticks per second in /proc/<pid>/stat; the kernel's ABI fixes it at 100 on every common architecture. */
+const ticksPerSecond = 100
+
+/** CPU seconds that a process has used, or NaN where there is no /proc. */
+export function cpuSecondsOf(pid: number): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The program name in parentheses may contain spaces; fields are counted from behind it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** CPU seconds that this process has used. */
+export function ownCpuSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}

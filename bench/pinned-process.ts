@@ -1,0 +1,40 @@
+import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process'
+
+/** A program to run on one core; `core` null leaves it to the system. */
+export interface PinnedCommand {
+  command: string
+  args: readonly string[]
+  core: number | null
+  stdio?: StdioOptions
+  /** Aborted, it ends the program. */
+  signal: AbortSignal
+}
+
+/** Whether `taskset` is there and takes both cores that the bench wants: broker 0, load 1. */
+export function canPin(): boolean {
+  return (
+    spawnSync('taskset', ['-c', '0,1', 'true']).status === 0 &&
+    spawnSync('taskset', ['-c', '1', 'true']).status === 0
+  )
+}
+
+/** taskset replaces itself by the program, so the child's pid is the program's. */
+export function spawnPinned({ command, args, core, stdio, signal }: PinnedCommand): ChildProcess {
+  const options = { signal, stdio: stdio ?? (['ignore', 'pipe', 'pipe'] as const) }
+  return core === null
+    ? spawn(command, args, options)
+    : spawn('taskset', ['-c', String(core), command, ...args], options)
+}
+
+/** Ends a child with SIGTERM, after five seconds with SIGKILL, and waits until it is gone. */
+export async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  await new Promise<void>(resolve => {
+    const forced = setTimeout(() => child.kill('SIGKILL'), 5000)
+    child.once('exit', () => {
+      clearTimeout(forced)
+      resolve()
+    })
+    child.kill('SIGTERM')
+  })
+}

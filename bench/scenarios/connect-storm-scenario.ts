@@ -1,0 +1,30 @@
+import type { Scenario } from './scenario.ts'
+
+/** Below the listen backlog of Mosquitto (100), above which a SYN is dropped and retried after a second. */
+const window = 64
+const clients = 5000
+
+export const connectStormScenario: Scenario = {
+  id: 'connect-storm',
+  title: 'Connect storm',
+  description: `waves of ${clients} clients with clean sessions, ${window} CONNECTs under way`,
+  metrics: [
+    { key: 'connectsPerSecond', title: 'connects', unit: '/s', better: 'higher' },
+    { key: 'connectsPerBrokerCoreSecond', title: 'per broker core', unit: '/s' },
+    { key: 'p50Ms', title: 'p50', unit: 'ms', better: 'lower' },
+    { key: 'p99Ms', title: 'p99', unit: 'ms', better: 'lower' },
+    { key: 'maxMs', title: 'max', unit: 'ms', better: 'lower' },
+    { key: 'brokerCores', title: 'broker', unit: 'cores' },
+    { key: 'loadCores', title: 'load', unit: 'cores' },
+  ],
+  budget: { kind: 'at-least', value: 15_000 },
+  against: 'both',
+  openFiles: clients + 200,
+  async measure({ load, target, timing }) {
+    const spec = { clients, window }
+    const { latency, ...figures } = await load.request({ kind: 'connect-storm', spec, target, timing })
+    const { curve, count: _count, ...percentiles } = latency
+    const connectsPerBrokerCoreSecond = figures.connectsPerSecond / figures.brokerCores
+    return { metrics: { ...figures, connectsPerBrokerCoreSecond, ...percentiles }, latencyCurve: curve }
+  },
+}
