@@ -18,7 +18,7 @@ export interface LaunchOptions {
   signal: AbortSignal
   /** Whether the broker takes clients now; by default, whether its port accepts connections. */
   isReady?: () => Promise<boolean>
-  /** The process runs `collect-on-signal`. */
+  /** The process runs `collecting-process`. */
   collectsOnSignal?: boolean
 }
 
@@ -64,7 +64,7 @@ export async function launch(options: LaunchOptions): Promise<RunningBroker> {
 
 /** Arguments by which a Node broker collects its garbage when `collectGarbage` asks. */
 export function collectingNodeArgs(): string[] {
-  return ['--expose-gc', '--import', siblingScript(import.meta.url, './collect-on-signal')]
+  return ['--expose-gc', '--import', siblingScript(import.meta.url, './collecting-process')]
 }
 
 /** Whether something accepts connections on this port of 127.0.0.1. */

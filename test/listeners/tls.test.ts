@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
@@ -88,14 +88,10 @@ describe('TLS listener', () => {
     }
   })
 
-  it('names a key file that may not be read', async function () {
-    if (process.getuid?.() === 0) this.skip() // root may read everything
-    const keyFile = join(certificates.dir, 'secret.key')
-    copyFileSync(tls.keyFile, keyFile)
-    chmodSync(keyFile, 0)
+  it('names a key file that cannot be read', async () => {
     await assert.rejects(
-      start({ ...tls, keyFile }),
-      /mqtt\.tls\.keyFile: .*secret\.key cannot be read \(EACCES\)/,
+      start({ ...tls, keyFile: certificates.dir }),
+      /mqtt\.tls\.keyFile: .* cannot be read \(EISDIR\)/,
     )
   })
 

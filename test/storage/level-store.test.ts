@@ -44,7 +44,6 @@ describe('LevelStore', function () {
 
   describe('when a write fails', () => {
     it('reports STORE_FAILED once, throws it from append, rejects flush, and still closes', async function () {
-      if (process.platform === 'win32') this.skip()
       // A limit on the size of files stands in for a full disk.
       const child = spawn(
         'bash',

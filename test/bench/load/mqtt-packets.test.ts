@@ -63,7 +63,7 @@ describe('bench mqtt-packets', () => {
     })
   }
 
-  it('[MQTT5 1.5.5] encodes lengths at the borders of the variable byte integer', () => {
+  it('encodes lengths at the borders of the variable byte integer', () => {
     const borders: [number, number[]][] = [
       [0, [0]],
       [127, [0x7f]],

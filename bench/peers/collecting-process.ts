@@ -3,7 +3,7 @@
  * what the clients need and not what the collector has not got round to yet.
  */
 const collect = globalThis.gc
-if (collect === undefined) throw new Error('collect-on-signal needs --expose-gc')
+if (collect === undefined) throw new Error('collecting-process needs --expose-gc')
 process.on('SIGUSR2', () => {
   collect()
 })
