@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { cpuSecondsOf } from './load/cpu-meter.ts'
 import type { LoadTiming } from './load/flow-spec.ts'
 import type { ProtocolVersion } from './load/mqtt-packets.ts'
-import { LoadGenerator } from './load-generator.ts'
+import { LoadGenerator, RunFailure } from './load-generator.ts'
 import { machineCpuSeconds } from './machine.ts'
 import type { BrokerPeer, RunningBroker, StartOptions, StorageSync } from './peers/broker-peer.ts'
 import type { RunReport } from './report/bench-report.ts'
@@ -42,6 +42,10 @@ export async function singleRun(options: SingleRunOptions): Promise<RunReport> {
       const target = { port: broker.port, version, pid: broker.pid }
       const measurement = await scenario.measure({ broker, load, target, timing })
       return { ...measurement, otherCores: watch() }
+    } catch (error) {
+      const lastWords = broker.lastWords()
+      if (!(error instanceof RunFailure) || lastWords === '') throw error
+      throw new RunFailure(`${error.message}; the broker said: ${lastWords}`)
     } finally {
       await load.stop()
     }

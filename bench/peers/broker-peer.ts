@@ -19,6 +19,8 @@ export interface RunningBroker {
   readonly port: number
   /** Makes a garbage-collected runtime give up what is dead, so that memory can be compared; else nothing. */
   collectGarbage(): void
+  /** Whether it has ended by itself, and the end of what it printed; empty when there is neither. */
+  lastWords(): string
   stop(): Promise<void>
 }
 

@@ -56,6 +56,7 @@ export async function launch(options: LaunchOptions): Promise<RunningBroker> {
     collectGarbage: () => {
       if (options.collectsOnSignal === true) child.kill('SIGUSR2')
     },
+    lastWords: () => [ended, output.trim()].filter(Boolean).join(': '),
     stop: async () => {
       await stopChild(child)
     },
