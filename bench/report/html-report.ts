@@ -79,11 +79,12 @@ function charts(
       fault === undefined ? [metrics[metric.key] ?? 0] : [],
     )
     const value = result.median[metric.key] ?? 0
-    const ratios = Object.entries(result.ratios).map(([peer, ratio]) => `${formatRatio(ratio)} ${peer}`)
+    const ratios = Object.entries(result.ratios).map(([peer, ratio]) => `${formatRatio(ratio)} ${peer}’s`)
     return {
       label: result.label,
       value,
-      text: [formatFigure(value, metric.unit), ...ratios].join(' · '),
+      text: formatFigure(value, metric.unit),
+      note: ratios.join(' · '),
       range: [Math.min(...values), Math.max(...values)],
       colour: colourOf(result, peers),
     }

@@ -16,7 +16,11 @@ table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-num
 th,td{padding:.3rem .6rem;text-align:right;white-space:nowrap;border-top:1px solid var(--line)}
 th{font-weight:600;color:var(--soft);border-top:0}
 th:first-child,td:first-child{text-align:left;padding-left:0}
-.words td{text-align:left;white-space:normal}.words th{text-align:left}
+.words td{text-align:left;white-space:normal;padding:.3rem .6rem .3rem 0}
+.words th{padding:.3rem .6rem .3rem 0}
+@media(max-width:32rem){.words,.words tbody,.words tr,.words td{display:block}.words th{display:none}
+.words tr{border-top:1px solid var(--line);padding:.4rem 0}.words td{border:0;padding:0}.words td:first-child{font-weight:600}}
+.words th{text-align:left}
 .met{color:var(--good);font-weight:600}.not-met{color:var(--bad);font-weight:600}.not-measured{color:var(--soft)}
 svg{display:block;margin:.8rem 0;overflow:visible}
 svg text{fill:var(--ink);font-size:14px}svg .value{font-weight:600}svg .axis{fill:var(--soft);font-size:12px}

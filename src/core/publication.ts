@@ -1,5 +1,14 @@
 import type { QoS } from './qos.ts'
 
+/** A QoS 0 PUBLISH packet that can be sent on as it is: no flags, no properties. Its bytes do not change. */
+export interface PlainPacket {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+  /** MQTT 5, where an empty property length stands behind the topic. */
+  readonly isVersion5: boolean
+}
+
 /**
  * One accepted PUBLISH on its way to subscribers, on the node that received it or on one it was forwarded to.
  * Shared by all deliveries; nobody changes it after routing began.
@@ -24,4 +33,6 @@ export interface Publication {
   readonly expiresAtMs: number | undefined
   /** Client that published it, for No Local; empty when it came from another node or the broker itself. */
   readonly publisher: string
+  /** The packet it came in, when subscribers at QoS 0 can be sent the very same. */
+  readonly packet?: PlainPacket | undefined
 }

@@ -197,26 +197,22 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     return this.#output.reserve(byteCount)
   }
 
+  appendRun(source: Uint8Array, start: number, end: number): void {
+    this.#output.appendRun(source, start, end)
+    this.written(false)
+  }
+
   written(isGuarded: boolean): void {
     if (isGuarded) this.#output.guarded = true
-    if (this.#output.length >= OUTPUT_CHUNK_BYTES) this.flush()
-    else this.#mark()
+    if (this.#output.length >= OUTPUT_CHUNK_BYTES) this.#sendOutput()
+    this.#mark()
   }
 
   flush(): void {
     this.#isMarked = false
     if (this.state === 'closed') return
-    const { ownership, scheduler } = this.services
     this.#releaseAcknowledgements()
-    if (this.#output.length > 0) {
-      // The lease is checked in the very turn the bytes leave (PROTOCOLS section 2.1).
-      if (this.#output.guarded && !ownership.mayAcknowledge()) {
-        scheduler.awaitWake(this)
-        return
-      }
-      this.services.stats.bytesSent += this.#output.length
-      this.#output.flushTo(this.stream)
-    }
+    this.#sendOutput()
     if (this.#retained?.isDone === false) this.#retained.pump()
   }
 
@@ -284,6 +280,19 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#retained = undefined
     this.services.scheduler.forget(this)
     this.services.sessions.onConnectionClosed(this, detail, withWill)
+  }
+
+  /** Hands what was gathered to the stream, unless the node may not send it now. */
+  #sendOutput(): void {
+    if (this.#output.length === 0) return
+    const { ownership, scheduler, stats } = this.services
+    // The lease is checked in the very turn the bytes leave (PROTOCOLS section 2.1).
+    if (this.#output.guarded && !ownership.mayAcknowledge()) {
+      scheduler.awaitWake(this)
+      return
+    }
+    stats.bytesSent += this.#output.length
+    this.#output.flushTo(this.stream)
   }
 
   /** Writes the acknowledgements that nothing holds back any more. */

@@ -74,7 +74,7 @@ export class MqttBroker {
       authenticationMethods: new Map(authenticationMethods.map(method => [method.name, method])),
       scheduler: this.#scheduler,
       pool: new BufferPool(),
-      decoder: new PublishDecoder(),
+      decoder: new PublishDecoder(options.topicLevelsMax),
       encoder: new PublishEncoder(),
     })
     this.#retainedSweep = ports.clock.repeat(SWEEP_RETAINED_MS, () => this.retained.sweep())

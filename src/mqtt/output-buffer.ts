@@ -4,8 +4,13 @@ import type { BufferPool } from './buffer-pool.ts'
 /** Written in one go; beyond it the connection flushes before the end of the tick. */
 export const OUTPUT_CHUNK_BYTES = 64 * 1024
 
+/** A run of at least this part of its source is sent from there: a slow client holds on to the whole source. */
+const DIRECT_PART = 4
+
 /**
- * What one connection sends this tick, gathered in one pooled buffer.
+ * What one connection sends this tick: bytes gathered in one pooled buffer, and at their end at most one run of bytes that
+ * lie together elsewhere, as consecutive packets of one network chunk do. A run costs nothing per packet; it is copied only
+ * when something else follows it.
  *
  * `guarded` says that it holds something a suspended node may not send (PROTOCOLS section 2.1); the connection checks
  * before it flushes.
@@ -13,7 +18,10 @@ export const OUTPUT_CHUNK_BYTES = 64 * 1024
 export class OutputBuffer {
   guarded = false
   #buffer: Buffer | undefined
-  #length = 0
+  #bufferLength = 0
+  #runSource: Uint8Array | undefined
+  #runStart = 0
+  #runEnd = 0
   readonly #pool: BufferPool
 
   constructor(pool: BufferPool) {
@@ -21,45 +29,77 @@ export class OutputBuffer {
   }
 
   get length(): number {
-    return this.#length
+    return this.#bufferLength + this.#runEnd - this.#runStart
   }
 
   append(bytes: Uint8Array): void {
-    const at = this.#length
+    const at = this.length
     this.reserve(bytes.length).set(bytes, at)
+  }
+
+  /** Appends [start, end) of `source`, which must not change. */
+  appendRun(source: Uint8Array, start: number, end: number): void {
+    if (source === this.#runSource && start === this.#runEnd) {
+      this.#runEnd = end
+      return
+    }
+    if (this.#runSource !== undefined) this.#copyRun()
+    this.#runSource = source
+    this.#runStart = start
+    this.#runEnd = end
   }
 
   /** Makes room for `byteCount` more at the old `length`, and counts them as written. */
   reserve(byteCount: number): Buffer {
-    const needed = this.#length + byteCount
+    if (this.#runSource !== undefined) this.#copyRun()
+    const needed = this.#bufferLength + byteCount
     let buffer = this.#buffer
     if (buffer === undefined) {
       buffer = this.#buffer = this.#pool.take(needed)
     } else if (buffer.length < needed) {
       const larger = this.#pool.take(Math.max(needed, buffer.length * 2))
-      larger.set(buffer.subarray(0, this.#length))
+      larger.set(buffer.subarray(0, this.#bufferLength))
       this.#pool.release(buffer)
       buffer = this.#buffer = larger
     }
-    this.#length = needed
+    this.#bufferLength = needed
     return buffer
   }
 
   /** Hands everything to the stream. */
   flushTo(stream: ByteStream): void {
+    const run = this.#runSource
+    if (run !== undefined) {
+      const runBytes = this.#runEnd - this.#runStart
+      if (this.#bufferLength > 0 || runBytes * DIRECT_PART < run.length) this.#copyRun()
+      else stream.write(run.subarray(this.#runStart, this.#runEnd))
+    }
     const buffer = this.#buffer
-    if (buffer === undefined) return
-    stream.write(buffer.subarray(0, this.#length))
-    if (stream.pendingBytes === 0) this.#pool.release(buffer)
-    this.#buffer = undefined
-    this.#length = 0
-    this.guarded = false
+    if (buffer !== undefined) {
+      stream.write(buffer.subarray(0, this.#bufferLength))
+      if (stream.pendingBytes === 0) this.#pool.release(buffer)
+    }
+    this.#forget()
   }
 
   discard(): void {
     if (this.#buffer !== undefined) this.#pool.release(this.#buffer)
+    this.#forget()
+  }
+
+  #copyRun(): void {
+    const source = this.#runSource as Uint8Array
+    const [start, end, at] = [this.#runStart, this.#runEnd, this.#bufferLength]
+    this.#runSource = undefined
+    this.#runStart = this.#runEnd = 0
+    this.reserve(end - start).set(source.subarray(start, end), at)
+  }
+
+  #forget(): void {
     this.#buffer = undefined
-    this.#length = 0
+    this.#bufferLength = 0
+    this.#runSource = undefined
+    this.#runStart = this.#runEnd = 0
     this.guarded = false
   }
 }

@@ -6,7 +6,7 @@
  */
 import { limits } from '../core/limits.ts'
 import type { LocalMatch } from '../core/ports/routing.ts'
-import type { Publication } from '../core/publication.ts'
+import type { PlainPacket, Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 import { packetIdOf, type QueuedMessage } from './delivery-queue.ts'
 import type { MqttServices } from './mqtt-services.ts'
@@ -31,6 +31,8 @@ export interface PacketOutput {
   /** Makes room for `byteCount` at `outputLength` and returns the buffer. */
   reserve(byteCount: number): Buffer
   readonly outputLength: number
+  /** Appends bytes that do not change, [start, end) of `source`, copied only if need be. */
+  appendRun(source: Uint8Array, start: number, end: number): void
   /** Bytes that have not reached the operating system. */
   readonly pendingBytes: number
   /** What was reserved is complete; `isGuarded`: a suspended node may not send it. */
@@ -42,6 +44,8 @@ export class PublishSender implements SessionClient {
   readonly #terms: SendingTerms
   readonly #output: PacketOutput
   readonly #services: Pick<MqttServices, 'clock' | 'encoder' | 'ownership' | 'stats'>
+  /** As of the first packet of the output at hand; asking the stream for each would cost more than sending. */
+  #pendingBytes = 0
   /** Topic → alias, in the order first sent. */
   #aliases: Map<string, number> | undefined
 
@@ -59,18 +63,25 @@ export class PublishSender implements SessionClient {
     return this.#terms.inflightMax
   }
 
-  get isCongested(): boolean {
-    return this.#output.outputLength + this.#output.pendingBytes > limits.clientOutputBytesMax
+  #isCongested(): boolean {
+    const { outputLength } = this.#output
+    if (outputLength === 0) this.#pendingBytes = this.#output.pendingBytes
+    return outputLength + this.#pendingBytes > limits.clientOutputBytesMax
   }
 
   canSendAcknowledged(): boolean {
-    return !this.isCongested && this.#services.ownership.mayAcknowledge()
+    return !this.#isCongested() && this.#services.ownership.mayAcknowledge()
   }
 
   sendUnacknowledged(publication: Publication, retain: boolean, match: LocalMatch): boolean {
-    if (this.isCongested) {
+    if (this.#isCongested()) {
       this.#services.stats.droppedSlowConsumer++
       return false
+    }
+    const { packet } = publication
+    if (packet !== undefined && this.#canSendAsIs(packet, match)) {
+      this.#output.appendRun(packet.bytes, packet.start, packet.end)
+      return true
     }
     const encoded = this.#encode(publication, 0, retain, match.subscriptionIdentifiers)
     if (encoded === undefined) {
@@ -104,6 +115,12 @@ export class PublishSender implements SessionClient {
     const buffer = this.#output.reserve(acknowledgementBytes(version, reasonCode))
     writeAcknowledgement(buffer, at, version, packetType.pubrel, packetId, reasonCode)
     this.#output.written(true)
+  }
+
+  #canSendAsIs({ start, end, isVersion5 }: PlainPacket, { subscriptionIdentifiers }: LocalMatch): boolean {
+    const { version, topicAliasMax, packetBytesMax } = this.#terms
+    if (isVersion5 !== (version === 5) || end - start > packetBytesMax) return false
+    return topicAliasMax === 0 && subscriptionIdentifiers.length === 0
   }
 
   takeOver(detail: string): void {

@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 import type { Publication } from '../../core/publication.ts'
-import { topicNameFault } from '../../core/topic.ts'
 import type { AcknowledgementSlot } from '../acknowledgement-queue.ts'
 import type { ClientConnection } from '../client-connection.ts'
+import { InboundPublication } from '../inbound-publication.ts'
 import { reason } from '../reason-codes.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
 import { packetType, type PacketFault } from '../wire/packet-types.ts'
+
+const DOLLAR = 0x24
 
 /** PUBLISH: checks what the connection allows, routes, and opens the slot its PUBACK or PUBREC waits in. */
 export function handlePublish(
@@ -19,10 +21,12 @@ export function handlePublish(
   const { decoder, options } = services
   const fault = decoder.decode(bytes, start, bodyStart, end, connection.version)
   if (fault !== undefined) return fault
-  const topic = resolveTopic(connection)
+  if (decoder.topicFault !== undefined && !(decoder.topic === '' && decoder.topicAlias !== undefined)) {
+    return { reasonCode: reason.topicNameInvalid, detail: `topic ${decoder.topicFault}` }
+  }
+  const topic =
+    decoder.topicAlias === undefined ? decoder.topic : resolveAlias(connection, decoder.topicAlias)
   if (typeof topic !== 'string') return topic
-  const topicFault = topicNameFault(topic, options.topicLevelsMax)
-  if (topicFault !== undefined) return { reasonCode: reason.topicNameInvalid, detail: `topic ${topicFault}` }
   if (decoder.retain && !options.retainAvailable) {
     return { reasonCode: reason.retainNotSupported, detail: 'retained messages are not available' } // [MQTT-3.2.2-14]
   }
@@ -31,7 +35,7 @@ export function handlePublish(
     if (refusal === reason.payloadFormatInvalid)
       return { reasonCode: refusal, detail: 'the payload is not UTF-8' }
     services.stats.publishesReceived++
-    if (refusal === 0) routeUnacknowledged(connection, topic)
+    if (refusal === 0) routeUnacknowledged(connection, topic, start)
   } else {
     const hold = holdOf(connection)
     if (hold !== undefined) return hold
@@ -45,11 +49,10 @@ export function handlePublish(
   return 'continue'
 }
 
-/** The topic, from the packet or its alias [MQTT-3.3.2-7] [MQTT-3.3.2-12]. */
-function resolveTopic(connection: ClientConnection): string | PacketFault {
+/** The topic of a packet with an alias, which the packet may set [MQTT-3.3.2-7] [MQTT-3.3.2-12]. */
+function resolveAlias(connection: ClientConnection, topicAlias: number): string | PacketFault {
   const { decoder, options } = connection.services
-  const { topic, topicAlias } = decoder
-  if (topicAlias === undefined) return topic
+  const { topic } = decoder
   if (topicAlias === 0 || topicAlias > options.topicAliasMax) {
     return { reasonCode: reason.topicAliasInvalid, detail: `topic alias ${topicAlias} is out of range` } // [MQTT-3.3.2-8] [MQTT-3.3.2-9]
   }
@@ -64,7 +67,7 @@ function resolveTopic(connection: ClientConnection): string | PacketFault {
 /** Why the message is not routed, 0 = it is. The client stays connected. */
 function refusalOf({ services: { decoder } }: ClientConnection, topic: string): number {
   if (decoder.isUtf8Payload && !isUtf8(decoder.payload)) return reason.payloadFormatInvalid
-  return topic.startsWith('$SYS/') ? reason.notAuthorized : 0 // only the broker speaks there
+  return topic.charCodeAt(0) === DOLLAR && topic.startsWith('$SYS/') ? reason.notAuthorized : 0 // only the broker speaks there
 }
 
 /** What a QoS ≥ 1 message has to wait for, or how it breaks the Receive Maximum. */
@@ -85,9 +88,18 @@ function holdOf(connection: ClientConnection): SinkAnswer | PacketFault | undefi
   return 'retry'
 }
 
-function routeUnacknowledged(connection: ClientConnection, topic: string): void {
-  const { services } = connection
+function routeUnacknowledged(connection: ClientConnection, topic: string, start: number): void {
+  const { services, session, version } = connection
   const { decoder } = services
+  if (decoder.isPlain) {
+    const { bytes, payloadStart, payloadEnd } = decoder
+    const publisher = session?.clientId ?? ''
+    services.router.publish(
+      new InboundPublication(topic, publisher, bytes, start, payloadStart, payloadEnd, version === 5),
+      undefined,
+    )
+    return
+  }
   const publication = publicationOf(connection, topic, decoder.payload, decoder.properties)
   if (publication.retain) services.retained.publish(publication)
   services.router.publish(publication, undefined)

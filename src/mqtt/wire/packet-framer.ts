@@ -2,8 +2,8 @@
  * Cuts a byte stream into MQTT control packets, without copying those that arrive whole.
  *
  * It reads only the fixed header (MQTT 5 section 2.1); what is in a packet is the sink's business. It never holds more
- * than one incomplete packet plus what the sink asked it to keep, and never allocates for bytes that were only
- * announced. Invariant: packets reach the sink in order, each exactly once, unless the sink says `retry`.
+ * than one incomplete packet plus what the sink asked it to keep, and never touches memory for bytes that were
+ * only announced. Invariant: packets reach the sink in order, each exactly once, unless the sink says `retry`.
  */
 import { reason } from '../reason-codes.ts'
 import type { PacketFault } from './packet-types.ts'
@@ -25,6 +25,9 @@ const tooLarge: PacketFault = { reasonCode: reason.packetTooLarge, detail: 'pack
 const badLength: PacketFault = { reasonCode: reason.malformedPacket, detail: 'remaining length is malformed' }
 
 const HEADER_BYTES_MAX = 5
+
+/** Packets up to this size get their whole memory when they begin. */
+const TRUSTED_BYTES_MAX = 1024 * 1024
 
 export class PacketFramer {
   /** Whole packets, fixed header included, may be at most this long. */
@@ -146,13 +149,29 @@ export class PacketFramer {
     const needed = this.#keptBytes + to - from
     let kept = this.#kept
     if (kept === undefined || kept.length < needed) {
-      // Grows with what arrived, never with what was announced.
-      const grown = new Uint8Array(Math.max(needed, this.#keptBytes * 2))
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#roomFor(bytes, from, to)))
       if (kept !== undefined) grown.set(kept.subarray(0, this.#keptBytes))
       kept = this.#kept = grown
     }
     kept.set(bytes.subarray(from, to), this.#keptBytes)
     this.#keptBytes = needed
+  }
+
+  /**
+   * How much to allocate: a packet of ordinary size as a whole, so that it is not copied again as it grows (memory that was
+   * only announced is not touched before it comes); a larger one by doubling what has come.
+   */
+  #roomFor(bytes: Uint8Array, from: number, to: number): number {
+    if (this.#keptBytes > 0)
+      return Math.max(this.#keptBytes * 2, this.#wholeBytes(this.#kept as Uint8Array, 0, this.#keptBytes))
+    return this.#wholeBytes(bytes, from, to)
+  }
+
+  /** Length of the packet that begins at `start`, 0 when it is not known or too large to be taken on trust. */
+  #wholeBytes(bytes: Uint8Array, start: number, to: number): number {
+    if (this.#paused || this.#readHeader(bytes, start, to) !== 'complete') return 0
+    const length = this.#end - start
+    return length <= Math.min(this.packetBytesMax, TRUSTED_BYTES_MAX) ? length : 0
   }
 
   #forget(): void {

@@ -5,10 +5,11 @@
  * `decode`. It checks what can be seen in the packet alone; what the connection allows is the handler's business.
  */
 import type { QoS } from '../../core/qos.ts'
+import type { TopicFault } from '../../core/topic.ts'
 import { reason } from '../reason-codes.ts'
 import { packetType, type PacketFault, type ProtocolVersion } from './packet-types.ts'
-import { property, readVarint, stringEnd, walkProperties } from './properties.ts'
-import { decodeUtf8 } from './utf8.ts'
+import { prefixedEnd, property, readVarint, walkProperties } from './properties.ts'
+import { TopicTable } from './topic-table.ts'
 
 function malformed(detail: string): PacketFault {
   return { reasonCode: reason.malformedPacket, detail }
@@ -19,13 +20,19 @@ const EMPTY = new Uint8Array(0)
 export class PublishDecoder {
   /** Empty when the packet carries only a topic alias. */
   topic = ''
+  /** What is wrong with it as a topic name. */
+  topicFault: TopicFault | undefined = undefined
   qos: QoS = 0
   duplicate = false
   retain = false
   /** 0 at QoS 0. */
   packetId = 0
-  /** View into the packet. */
-  payload: Uint8Array = EMPTY
+  bytes: Uint8Array = EMPTY
+  /** The payload lies in [`payloadStart`, `payloadEnd`) of `bytes`. */
+  payloadStart = 0
+  payloadEnd = 0
+  /** QoS 0, no flags, no properties: the packet can be sent on as it is. */
+  isPlain = false
   /** The properties that travel with the message, encoded; a view into the packet or a copy. */
   properties: Uint8Array | undefined = undefined
   messageExpirySeconds: number | undefined = undefined
@@ -35,6 +42,16 @@ export class PublishDecoder {
   isUtf8Payload = false
   /** Bytes of the properties that do not travel. */
   #localPropertyBytes = 0
+  readonly #topics: TopicTable
+
+  constructor(topicLevelsMax: number) {
+    this.#topics = new TopicTable(topicLevelsMax)
+  }
+
+  /** A view of the payload. */
+  get payload(): Uint8Array {
+    return this.bytes.subarray(this.payloadStart, this.payloadEnd)
+  }
 
   decode(
     bytes: Uint8Array,
@@ -50,9 +67,12 @@ export class PublishDecoder {
     this.duplicate = (first & 8) !== 0
     this.retain = (first & 1) !== 0
     if (qos === 0 && this.duplicate) return malformed('DUP at QoS 0') // [MQTT-3.3.1-2]
-    const topicEnd = stringEnd(bytes, bodyStart, end)
-    if (topicEnd === -1) return malformed('topic is cut off or not UTF-8') // [MQTT-3.3.2-1]
-    this.topic = decodeUtf8(bytes, bodyStart + 2, topicEnd)
+    const topicEnd = prefixedEnd(bytes, bodyStart, end)
+    if (topicEnd === -1) return malformed('topic is cut off')
+    const known = this.#topics.get(bytes, bodyStart + 2, topicEnd)
+    if (known === undefined) return malformed('topic is not UTF-8') // [MQTT-3.3.2-1]
+    this.topic = known.topic
+    this.topicFault = known.fault
     let at = topicEnd
     this.packetId = 0
     if (qos > 0) {
@@ -65,9 +85,11 @@ export class PublishDecoder {
     this.messageExpirySeconds = undefined
     this.topicAlias = undefined
     this.isUtf8Payload = false
+    this.isPlain = (first & 0x0f) === 0
     if (version === 5) {
       if (bytes[at] === 0 && at < end) at++
       else {
+        this.isPlain = false
         const length = readVarint(bytes, at, end)
         if (length === undefined || length[1] + length[0] > end) return malformed('property length')
         const fault = this.#decodeProperties(bytes, length[1], length[1] + length[0])
@@ -75,7 +97,9 @@ export class PublishDecoder {
         at = length[1] + length[0]
       }
     }
-    this.payload = bytes.subarray(at, end)
+    this.bytes = bytes
+    this.payloadStart = at
+    this.payloadEnd = end
     return undefined
   }
 

@@ -51,7 +51,7 @@ const publish = fc.record({
 
 describe('PublishDecoder and PublishEncoder', () => {
   it('read and write what mqtt-packet writes and reads', () => {
-    const decoder = new PublishDecoder()
+    const decoder = new PublishDecoder(128)
     fc.assert(
       fc.property(version, publish, (level, sent) => {
         const bytes = generate({ cmd: 'publish', dup: false, ...sent }, { protocolVersion: level })
@@ -115,7 +115,7 @@ describe('PublishDecoder and PublishEncoder', () => {
       block,
       Buffer.from([0x23, 0, 4]),
     ])
-    const decoder = new PublishDecoder()
+    const decoder = new PublishDecoder(128)
     assert.equal(decoder.decode(bytes, 0, 2, bytes.length, 5), undefined)
     assert.deepEqual(Buffer.from(decoder.properties ?? []), block)
     assert.equal(decoder.messageExpirySeconds, 9)
@@ -123,7 +123,7 @@ describe('PublishDecoder and PublishEncoder', () => {
   })
 
   it('never throws, and never reads beyond the packet, whatever the bytes', () => {
-    const decoder = new PublishDecoder()
+    const decoder = new PublishDecoder(128)
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 2, maxLength: 80 }), version, (bytes, level) => {
         const first = bytes[0] ?? 0
@@ -151,7 +151,7 @@ describe('PublishDecoder and PublishEncoder', () => {
     ]
   for (const [name, bytes, level] of malformed) {
     it(`refuses ${name}`, () => {
-      const fault = new PublishDecoder().decode(Uint8Array.from(bytes), 0, 2, bytes.length, level)
+      const fault = new PublishDecoder(128).decode(Uint8Array.from(bytes), 0, 2, bytes.length, level)
       assert.ok(fault !== undefined && fault.reasonCode >= 0x81)
     })
   }
