@@ -6,6 +6,8 @@ export const OUTPUT_CHUNK_BYTES = 64 * 1024
 
 /** A run of at least this part of its source is sent from there: a slow client holds on to the whole source. */
 const DIRECT_PART = 4
+/** Behind other bytes a shorter run is copied: that costs less than a write of its own. */
+const DIRECT_BYTES_MIN = 16 * 1024
 
 /**
  * What one connection sends this tick: bytes gathered in one pooled buffer, and at their end at most one run of bytes that
@@ -22,6 +24,8 @@ export class OutputBuffer {
   #runSource: Uint8Array | undefined
   #runStart = 0
   #runEnd = 0
+  /** Buffers the stream has not finished with. */
+  #lent: Buffer[] | undefined
   readonly #pool: BufferPool
 
   constructor(pool: BufferPool) {
@@ -68,17 +72,25 @@ export class OutputBuffer {
 
   /** Hands everything to the stream. */
   flushTo(stream: ByteStream): void {
+    if (this.#lent !== undefined && stream.pendingBytes === 0) {
+      for (const buffer of this.#lent) this.#pool.release(buffer)
+      this.#lent = undefined
+    }
     const run = this.#runSource
+    let direct: Uint8Array | undefined
     if (run !== undefined) {
       const runBytes = this.#runEnd - this.#runStart
-      if (this.#bufferLength > 0 || runBytes * DIRECT_PART < run.length) this.#copyRun()
-      else stream.write(run.subarray(this.#runStart, this.#runEnd))
+      const isWorthIt = runBytes >= DIRECT_BYTES_MIN || this.#bufferLength === 0
+      if (isWorthIt && runBytes * DIRECT_PART >= run.length) direct = run.subarray(this.#runStart, this.#runEnd)
+      else this.#copyRun()
     }
     const buffer = this.#buffer
     if (buffer !== undefined) {
       stream.write(buffer.subarray(0, this.#bufferLength))
       if (stream.pendingBytes === 0) this.#pool.release(buffer)
+      else (this.#lent ??= []).push(buffer)
     }
+    if (direct !== undefined) stream.write(direct)
     this.#forget()
   }
 
