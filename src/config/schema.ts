@@ -293,3 +293,6 @@ export const configSchema = z.strictObject({
 
 /** The effective configuration of one node. */
 export type NodeConfig = z.output<typeof configSchema>
+
+/** What has to be said of it: every key is optional. */
+export type NodeConfigInput = z.input<typeof configSchema>
