@@ -23,7 +23,8 @@ export interface StoredOwnership extends OwnershipRecord {
 }
 
 export function encodeOwnership(record: OwnershipRecord): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(record))
+  // Encoders hand out more memory than they fill, and there is a record for every client.
+  return new TextEncoder().encode(JSON.stringify(record)).slice()
 }
 
 /** Undefined when the value is not an ownership record: it then owns nothing and may be overwritten. */

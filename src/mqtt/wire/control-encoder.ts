@@ -1,7 +1,10 @@
-import { generate, type IConnackPacket, type Packet } from 'mqtt-packet'
+import { generate, writeToStream, type IConnackPacket, type Packet } from 'mqtt-packet'
 import { connectReturnCode } from '../reason-codes.ts'
 import { asBuffer } from './utf8.ts'
 import { packetType, type ProtocolVersion } from './packet-types.ts'
+
+// Its cache of all 65,536 two-byte numbers would cost more memory than ten thousand idle clients.
+writeToStream.cacheNumbers = false
 
 type ConnackProperties = NonNullable<IConnackPacket['properties']>
 
