@@ -60,6 +60,8 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
   #acknowledgements: AcknowledgementQueue | undefined
   #hasReceived = false
   #isMarked = false
+  /** The session has messages that the journal has not committed yet. */
+  #awaitsStore = false
   #isReading = true
   /** Reading stopped because too many of its publishes are unacknowledged. */
   #awaitsAcknowledgements = false
@@ -180,9 +182,17 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#mark()
   }
 
-  /** PUBREL for a packet identifier, known or not. */
+  /** A client that was told to release a message must find it released after a crash, too: PUBREL waits for the journal. */
   sendRelease(packetId: number, reasonCode: number): void {
-    this.#sender?.sendRelease(packetId, reasonCode)
+    const slot = this.openSlot(packetType.pubrel, packetId)
+    slot.reasonCode = reasonCode
+    if (this.session?.isJournaled === true) slot.requireCommitted(this.services.journal.appended)
+    this.slotReady()
+  }
+
+  awaitStore(): void {
+    this.#awaitsStore = true
+    this.services.scheduler.awaitStore(this)
   }
 
   /** Sends an answer that depends on nothing, behind the acknowledgements that can leave by now. */
@@ -212,6 +222,10 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#isMarked = false
     if (this.state === 'closed') return
     this.#releaseAcknowledgements()
+    if (this.#awaitsStore) {
+      this.#awaitsStore = false
+      this.session?.pump()
+    }
     this.#sendOutput()
     if (this.#retained?.isDone === false) this.#retained.pump()
   }

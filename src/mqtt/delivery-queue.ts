@@ -18,6 +18,8 @@ export interface QueuedMessage {
   publication: Publication | undefined
   /** It may have been sent before: DUP is set [MQTT-3.3.1-1]. */
   duplicate: boolean
+  /** Journal sequence under which it is kept; 0 when it is not, or was there at the start. */
+  readonly storeSequence: number
 }
 
 const PACKET_IDS = 65_535

@@ -81,7 +81,8 @@ export class OutputBuffer {
     if (run !== undefined) {
       const runBytes = this.#runEnd - this.#runStart
       const isWorthIt = runBytes >= DIRECT_BYTES_MIN || this.#bufferLength === 0
-      if (isWorthIt && runBytes * DIRECT_PART >= run.length) direct = run.subarray(this.#runStart, this.#runEnd)
+      if (isWorthIt && runBytes * DIRECT_PART >= run.length)
+        direct = run.subarray(this.#runStart, this.#runEnd)
       else this.#copyRun()
     }
     const buffer = this.#buffer

@@ -10,8 +10,7 @@ import type { PlainPacket, Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 import { packetIdOf, type QueuedMessage } from './delivery-queue.ts'
 import type { MqttServices } from './mqtt-services.ts'
-import { writeAcknowledgement, acknowledgementBytes } from './wire/acknowledgement-codec.ts'
-import { packetType, type ProtocolVersion } from './wire/packet-types.ts'
+import type { ProtocolVersion } from './wire/packet-types.ts'
 import type { EncodedPublish } from './wire/publish-encoder.ts'
 import type { SessionClient } from './session.ts'
 
@@ -37,6 +36,10 @@ export interface PacketOutput {
   readonly pendingBytes: number
   /** What was reserved is complete; `isGuarded`: a suspended node may not send it. */
   written(isGuarded: boolean): void
+  /** PUBREL, once the journal has everything up to now. */
+  sendRelease(packetId: number, reasonCode: number): void
+  /** Pumps the session after the journal's next commit. */
+  awaitStore(): void
   takeOver(detail: string): void
 }
 
@@ -109,12 +112,12 @@ export class PublishSender implements SessionClient {
     return true
   }
 
-  sendRelease(packetId: number, reasonCode = 0): void {
-    const { version } = this.#terms
-    const at = this.#output.outputLength
-    const buffer = this.#output.reserve(acknowledgementBytes(version, reasonCode))
-    writeAcknowledgement(buffer, at, version, packetType.pubrel, packetId, reasonCode)
-    this.#output.written(true)
+  sendRelease(packetId: number): void {
+    this.#output.sendRelease(packetId, 0)
+  }
+
+  awaitStore(): void {
+    this.#output.awaitStore()
   }
 
   #canSendAsIs({ start, end, isVersion5 }: PlainPacket, { subscriptionIdentifiers }: LocalMatch): boolean {

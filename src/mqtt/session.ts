@@ -25,8 +25,10 @@ export interface SessionClient {
   sendUnacknowledged(publication: Publication, retain: boolean, match: LocalMatch): boolean
   /** False: larger than the client's maximum packet size [MQTT-3.1.2-24]. */
   sendAcknowledged(message: QueuedMessage, publication: Publication): boolean
-  /** PUBREL, the third packet of a QoS 2 exchange. */
+  /** PUBREL, the third packet of a QoS 2 exchange, once the journal has everything up to now. */
   sendRelease(packetId: number): void
+  /** Calls `Session.pump` after the journal's next commit. */
+  awaitStore(): void
   /** Another connection, or another node, takes the session over: ends this one with 0x8E [MQTT-3.1.4-3]. */
   takeOver(detail: string): void
 }
@@ -92,11 +94,11 @@ export class Session implements LocalDelivery {
           subscriptionIdentifiers: [],
           publication: undefined,
         } as const
-        this.#messages().add({ position, ...released, duplicate: true })
+        this.#messages().add({ position, ...released, duplicate: true, storeSequence: 0 })
       } else {
         // Which of them were sent is not stored: no more than were allowed in flight.
         const duplicate = this.queuedCount < this.#services.options.inflightMax
-        this.#messages().add({ ...entry, duplicate })
+        this.#messages().add({ ...entry, duplicate, storeSequence: 0 })
       }
     }
     if (stored.received.length > 0) this.#received = new Set(stored.received)
@@ -160,6 +162,11 @@ export class Session implements LocalDelivery {
       const message = queue.peek()
       if (message === undefined) return
       const { publication } = message
+      if (message.qos === 2 && message.storeSequence > this.#services.journal.committed) {
+        // Sent before it is kept, it would be sent again as another message after a crash.
+        client.awaitStore()
+        return
+      }
       if (publication === undefined) {
         client.sendRelease(packetIdOf(message.position))
         queue.markSent()
@@ -241,8 +248,8 @@ export class Session implements LocalDelivery {
     const { subscriptionIdentifiers } = match
     const position = queue.nextPosition
     const record = { position, qos, retain, subscriptionIdentifiers, publication }
-    if (this.isJournaled) this.#services.journal.enqueue(this.clientId, record)
-    queue.add({ ...record, duplicate: false })
+    const storeSequence = this.isJournaled ? this.#services.journal.enqueue(this.clientId, record) : 0
+    queue.add({ ...record, duplicate: false, storeSequence })
     this.pump()
   }
 
