@@ -33,6 +33,8 @@ export class PacketFramer {
   /** Whole packets, fixed header included, may be at most this long. */
   packetBytesMax: number
   #paused = false
+  /** The sink wants nothing more. */
+  #isClosed = false
   /** Bytes kept: the start of an incomplete packet, or all that came since a pause. Filled up to `#keptBytes`. */
   #kept: Uint8Array | undefined
   #keptBytes = 0
@@ -50,6 +52,7 @@ export class PacketFramer {
 
   /** Takes the next bytes, which then belong to the framer. A fault means the stream is beyond repair. */
   feed(chunk: Uint8Array, sink: PacketSink): PacketFault | undefined {
+    if (this.#isClosed) return undefined
     if (this.#paused) {
       this.#keep(chunk, 0)
       return undefined
@@ -94,7 +97,7 @@ export class PacketFramer {
     if (this.#end > length) return undefined
     this.#forget()
     const fault = this.#cut(whole, 0, length, sink)
-    if (fault !== undefined || taken === chunk.length) return fault
+    if (fault !== undefined || taken === chunk.length || this.#isClosed) return fault
     if (this.#paused) {
       this.#keep(chunk, taken)
       return undefined
@@ -113,7 +116,10 @@ export class PacketFramer {
       if (end > to) break
       const answer = sink.onPacket(bytes, start, this.#bodyStart, end)
       if (answer !== 'continue') {
-        if (answer === 'closed') return undefined
+        if (answer === 'closed') {
+          this.#isClosed = true
+          return undefined
+        }
         this.#paused = true
         if (answer === 'pause') start = end
         break

@@ -59,6 +59,19 @@ describe('PacketFramer', () => {
     )
   })
 
+  it('hands over nothing after the sink is closed, also when the last packet came in two pieces', () => {
+    const stream = Buffer.concat([packet(0xe0, 4), packet(0x82, 10), packet(0x30, 3)])
+    for (const cut of [0, 1, 3]) {
+      const framer = new PacketFramer(1000)
+      const sink = new Collector()
+      sink.answers = ['closed']
+      framer.feed(Buffer.from(stream.subarray(0, cut)), sink)
+      framer.feed(Buffer.from(stream.subarray(cut)), sink)
+      framer.feed(Buffer.from(stream), sink)
+      assert.equal(sink.packets.length, 1)
+    }
+  })
+
   it('[MQTT-1.5.5-1] refuses a remaining length of five bytes', () => {
     const fault = new PacketFramer(1000).feed(
       Buffer.from([0x30, 0x80, 0x80, 0x80, 0x80, 0x01]),
