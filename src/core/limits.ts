@@ -18,7 +18,7 @@ export const limits = {
   /** Listen backlog; short backlogs make connection storms wait a second for a SYN retry. */
   listenBacklog: 8192,
   /** Topics, and subscribers or nodes of all of them together, in a routing cache; it is emptied when full. */
-  topicCacheEntriesMax: 65_536,
+  topicCacheEntriesMax: 8_192,
   topicCacheItemsMax: 1_000_000,
   /** Longer topics are matched anew each time. */
   cachedTopicLengthMax: 512,

@@ -1,0 +1,125 @@
+/**
+ * Nanoseconds per call of what the publish path does most, beside the limits of the project where it has any:
+ * `npm run bench:micro`. Each figure is the median of nine runs.
+ */
+import { generate } from 'mqtt-packet'
+import type { LocalSubscription } from '../src/core/ports/routing.ts'
+import { TrieLocalIndex } from '../routing/local-index.ts'
+import { decodePublish, encodePublish, stampPublish } from '../routing/forward-codec.ts'
+import { PublishDecoder } from '../src/mqtt/wire/publish-decoder.ts'
+import { PublishEncoder } from '../src/mqtt/wire/publish-encoder.ts'
+
+const FILTERS = 10_000
+const RUNS = 9
+const CALLS = 200_000
+
+const subscriber = { clientId: 'c', canTakeShared: true, deliver() {} }
+
+function subscription(filter: string): LocalSubscription {
+  return {
+    filter,
+    group: undefined,
+    qos: 0,
+    noLocal: false,
+    retainAsPublished: false,
+    subscriptionIdentifiers: [],
+    subscriber,
+  }
+}
+
+/** Median nanoseconds of `call(i)`. */
+function measure(call: (i: number) => unknown): number {
+  const runs: number[] = []
+  for (let run = 0; run < RUNS; run++) {
+    const start = process.hrtime.bigint()
+    for (let i = 0; i < CALLS; i++) call(i)
+    runs.push(Number(process.hrtime.bigint() - start) / CALLS)
+  }
+  return runs.sort((a, b) => a - b)[RUNS >> 1] ?? 0
+}
+
+function show(what: string, nanoseconds: number, limit?: number): void {
+  const verdict = limit === undefined ? '' : `limit ${limit} ns, ${(nanoseconds / limit).toFixed(2)} of it`
+  console.log(`${what.padEnd(58)} ${nanoseconds.toFixed(0).padStart(6)} ns  ${verdict}`)
+}
+
+const index = new TrieLocalIndex()
+for (let i = 0; i < FILTERS; i++) {
+  index.add(subscription(i % 2 === 0 ? `site/${i}/sensor/temperature` : `site/${i}/+/state/#`))
+}
+/** More topics than the index remembers, so that each is matched anew. */
+const fresh = (make: (i: number) => string): string[] => Array.from({ length: 1_000_000 }, (_, i) => make(i))
+const exactTopics = fresh(i => `site/${(i * 2) % FILTERS}/sensor/temperature`)
+const wildcardTopics = fresh(i => `site/${((i % 5000) * 2 + 1) % FILTERS}/x${i}/state/on`)
+const missTopics = fresh(i => `nowhere/${i}/at/all`)
+
+let next = 0
+console.log(`local match, ${FILTERS} filters, half of them with wildcards`)
+show(
+  '  remembered',
+  measure(() => index.match('site/2/sensor/temperature')),
+  150,
+)
+show(
+  '  exact, few topics',
+  measure(i => index.match(exactTopics[i % 5000] as string)),
+  150,
+)
+show(
+  '  wildcards, a topic never seen',
+  measure(() => index.match(wildcardTopics[next++ % 1_000_000] as string)),
+  500,
+)
+next = 0
+show(
+  '  no match, a topic never seen',
+  measure(() => index.match(missTopics[next++ % 1_000_000] as string)),
+  500,
+)
+
+const packet = generate({
+  cmd: 'publish',
+  topic: 'site/2/sensor/temperature',
+  payload: Buffer.alloc(256, 'x'),
+  qos: 0,
+  dup: false,
+  retain: false,
+})
+const decoder = new PublishDecoder(128)
+const bodyStart = packet.length < 130 ? 2 : 3
+const publication = {
+  topic: 'site/2/sensor/temperature',
+  payload: Buffer.alloc(256, 'x'),
+  qos: 0,
+  retain: false,
+  properties: undefined,
+  expiresAtMs: undefined,
+  publisher: '',
+} as const
+console.log('codecs, 256 B')
+show(
+  '  PUBLISH decoded',
+  measure(() => decoder.decode(packet, 0, bodyStart, packet.length, 4)),
+)
+const encoder = new PublishEncoder()
+show(
+  '  PUBLISH encoded anew',
+  measure(() => encoder.encode({ ...publication }, 4, 0, false, 0)),
+)
+show(
+  '  PUBLISH encoded already',
+  measure(() => encoder.encode(publication, 4, 0, false, 0)),
+)
+const frame = encodePublish(publication)
+show(
+  '  forward frame encoded',
+  measure(() => encodePublish(publication)),
+)
+show(
+  '  forward frame stamped',
+  measure(() => stampPublish(frame, 0, 0)),
+)
+show(
+  '  forward frame decoded',
+  measure(() => decodePublish(frame, 0)),
+)
