@@ -64,6 +64,13 @@ describe('a mesh of three nodes on etcd', () => {
     await Promise.all(nodes.map(node => node.whenReady()))
   })
 
+  /** No filter of an earlier test is left anywhere, so that counting them tells what has spread. */
+  beforeEach(async () => {
+    const isEmpty = (): boolean =>
+      nodes.every(node => node.clusterStatus().members.every(({ filters }) => filters === 0))
+    while (!isEmpty()) await new Promise(resolve => setTimeout(resolve, 10))
+  })
+
   afterEach(async () => {
     await Promise.all(clients.splice(0).map(client => client.endAsync(true)))
   })
