@@ -2,6 +2,14 @@ import { errorMessage, systemErrorCode } from '../core/errors.ts'
 import type { Logger } from '../core/ports/logger.ts'
 
 const PEER_RESETS = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+/** What libp2p throws, out of timers and event handlers of its own, about one connection that is going away. */
+const CONNECTION_ERRORS = new Set([
+  'StreamStateError',
+  'StreamResetError',
+  'StreamClosedError',
+  'MuxerClosedError',
+  'ConnectionClosedError',
+])
 const TIMER_MS_MAX = 2 ** 31 - 1
 
 /** Why the process shall stop: because it was asked to (undefined), or because of a fault. */
@@ -24,8 +32,8 @@ export function untilStopped(logger: Logger): Promise<StopRequest> {
     if (process.send !== undefined && !process.connected) stop()
     process.on('uncaughtException', error => {
       const code = systemErrorCode(error)
-      // A peer that resets while it is dialled can surface here; its connection is gone and nothing else is wrong.
-      if (code !== undefined && PEER_RESETS.has(code)) {
+      // A peer that resets while it is dialled, or goes while it is written to, can surface here; its connection is gone and nothing else is wrong.
+      if ((code !== undefined && PEER_RESETS.has(code)) || CONNECTION_ERRORS.has(error.name)) {
         logger.debug('a connection was reset', { error: errorMessage(error) })
         return
       }

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { limits } from '../core/limits.ts'
 import type { Incarnation, NodeId } from '../core/ids.ts'
-import type { Clock } from '../core/ports/clock.ts'
+import type { Clock, Timer } from '../core/ports/clock.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { PeerAddress, PeerChannel, PeerListener, PeerTransport } from '../core/ports/peer-transport.ts'
 import type { Random } from '../core/ports/random.ts'
@@ -18,6 +18,10 @@ export interface Libp2pPeerTransportComponents {
   readonly random: Random
   readonly logger: Logger
 }
+
+/** A peer that cannot be heard is taken for gone after five heartbeats; its lease tells the same, later. */
+const HEARTBEAT_MS = 1000
+const SILENT_BEATS_MAX = 5
 
 type FrameListener = (from: PeerAddress, frame: Uint8Array) => void
 
@@ -37,11 +41,15 @@ export class Libp2pPeerTransport implements PeerTransport {
   readonly #refused = new Map<string, string>()
   #self: { readonly nodeId: NodeId; readonly incarnation: Incarnation } | undefined
   #members: readonly PeerAddress[] = []
+  readonly #heartbeat: Timer
   #closed = false
 
   private constructor(components: Libp2pPeerTransportComponents, cluster: string) {
     this.#components = components
     this.#cluster = cluster
+    this.#heartbeat = components.clock.repeat(HEARTBEAT_MS, () => {
+      for (const { link } of [...this.#connectors.values()]) link?.beat(SILENT_BEATS_MAX)
+    })
     this.#linkListener = {
       onUp: link => this.#onUp(link),
       onFrame: (link, channel, frame) => this.#onFrame(link, channel, frame),
@@ -144,6 +152,7 @@ export class Libp2pPeerTransport implements PeerTransport {
 
   close(): Promise<void> {
     this.#closed = true
+    this.#heartbeat.cancel()
     for (const connector of this.#connectors.values()) connector.stop('this node is stopping')
     this.#connectors.clear()
     return Promise.resolve()

@@ -116,7 +116,12 @@ export class MeshHost<Pubsub = unknown> {
   /** Resets every connection to the peer. */
   dropConnections(peerId: string): void {
     for (const connection of this.#libp2p.getConnections(peerIdFromString(peerId))) {
-      if (connection.status === 'open') connection.abort(new Error('dropped'))
+      if (connection.status !== 'open') continue
+      try {
+        connection.abort(new Error('dropped'))
+      } catch {
+        // libp2p wanted to say goodbye on a socket that is closed already.
+      }
     }
   }
 
@@ -147,8 +152,8 @@ export async function createMeshHost<Pubsub>(options: MeshHostOptions<Pubsub>): 
         inboundConnectionThreshold: CONNECTIONS_MAX,
         maxParallelDials: CONNECTIONS_MAX,
       },
-      // A busy event loop answers late; a peer that is gone is found out by its lease as well.
-      connectionMonitor: { pingInterval: 5_000, pingTimeout: { minTimeout: 10_000 } },
+      // Links have a heartbeat of their own; libp2p's monitor throws out of its timer when a connection is half closed.
+      connectionMonitor: { enabled: false },
       services: { identify: identify(), pubsub: options.pubsub },
       logger: silentLogger,
     })

@@ -23,6 +23,11 @@ export interface PeerLinkOptions {
   readonly listener: PeerLinkListener
 }
 
+/** Frames of the channels are never empty. */
+const HEARTBEAT = new Uint8Array(0)
+/** The one that carries least. */
+const HEARTBEAT_CHANNEL = 'session'
+
 type Phase = 'hello' | 'ready' | 'open'
 
 /**
@@ -39,6 +44,8 @@ export class PeerLink {
   #state: 'handshaking' | 'up' | 'closed' = 'handshaking'
   readonly #options: PeerLinkOptions
   readonly #streams = new Map<PeerChannel, ChannelStream>()
+  #isHeard = true
+  #silentBeats = 0
   #forward: ChannelStream | undefined // of the map, without a look-up per frame
   #greeted = 0
 
@@ -87,6 +94,22 @@ export class PeerLink {
     for (const stream of this.#streams.values()) stream.writer.flush()
   }
 
+  /**
+   * Called at a steady pace while there are links: says that this end lives, and closes a link whose other end said nothing for
+   * `silentBeatsMax` calls. Counted in calls and not in time, so that a process that stood still hears first what came meanwhile.
+   */
+  beat(silentBeatsMax: number): void {
+    if (this.#state !== 'up') return
+    this.#silentBeats = this.#isHeard ? 0 : this.#silentBeats + 1
+    this.#isHeard = false
+    if (this.#silentBeats >= silentBeatsMax) {
+      this.close('it has been silent for too long')
+      return
+    }
+    const stream = this.#streams.get(HEARTBEAT_CHANNEL)
+    if (stream !== undefined) sendNow(stream, HEARTBEAT)
+  }
+
   close(reason: string): void {
     if (this.#state === 'closed') return
     const wasUp = this.#state === 'up'
@@ -96,6 +119,8 @@ export class PeerLink {
   }
 
   #onFrame(channel: PeerChannel, frame: Uint8Array): void {
+    this.#isHeard = true
+    if (frame.length === 0) return // a heartbeat
     if (this.#state === 'up') this.#options.listener.onFrame(this, channel, frame)
     else this.close('it sent a frame before the link was up')
   }

@@ -26,7 +26,7 @@ export interface PeerListener {
  * Ordering: per peer and channel, frames arrive in the order sent, between one `onPeerUp` and the next `onPeerDown`.
  * Loss: when a link goes down any suffix of the frames sent on it may be missing; never one in the middle. Duplication:
  * none. Identity: a frame handed to a listener comes from the incarnation named, proven by peer id; anybody who is not in
- * `setMembers` cannot connect. Failure: a bad frame from a peer closes that link, which is then dialled again with
+ * `setMembers` cannot connect. Silence: a peer not heard of for some seconds is down. Failure: a bad frame from a peer closes that link, which is then dialled again with
  * backoff; nothing throws.
  */
 export interface PeerTransport {
@@ -39,7 +39,7 @@ export interface PeerTransport {
   /** Whether the link is up: `send` can succeed. */
   isUp(nodeId: NodeId): boolean
   /**
-   * Queues a frame (copied) for the peer; sent with others once per tick. False when the link is not up or the channel's
+   * Queues a frame (copied, at least one byte) for the peer; sent with others once per tick. False when the link is not up or the channel's
    * queue is over `limits.peerQueueBytesMax`: the frame was not taken. After a false from a full queue `onDrain` follows.
    */
   send(nodeId: NodeId, channel: PeerChannel, frame: Uint8Array): boolean
