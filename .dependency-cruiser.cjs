@@ -10,11 +10,11 @@ const vendors = [
   { names: 'level|classic-level|abstract-level', only: '^src/storage/' },
   { names: 'fastify|@fastify|prom-client', only: '^src/(admin|observability)/' },
   { names: 'yargs', only: '^src/cli/' },
-  { names: 'mqtt-packet', only: '^src/mqtt/' },
+  { names: 'mqtt-packet', only: '^src/mqtt/|^sim/clients/' },
   { names: 'ws', only: '^src/listeners/' },
   { names: 'zod', only: '^src/(config|admin)/' },
   { names: 'yaml', only: '^src/(config|cli)/' },
-  { names: 'pino|pino-pretty', only: '^src/observability/' },
+  { names: 'pino|pino-pretty|@opentelemetry', only: '^src/observability/' },
 ]
 
 /** The files that may know adapters and put them together. */
@@ -106,7 +106,7 @@ module.exports = {
         path: `${adapters}|${wiring}|^(test|bench)/`,
         // Decisions that real and simulated stores share; they touch nothing of the world.
         pathNot:
-          '^src/storage/(memory-store|store-.*-journal)\\.ts$|^coordination/embedded/(key-value-state|watch-hub)\\.ts$',
+          '^src/storage/(memory-store|commit-progress|journal-writer|store-epoch-memory|store-.*-journal)\\.ts$|^coordination/embedded/(key-value-state|watch-hub)\\.ts$',
       },
     },
     ...vendors.map(({ names, only }) => ({

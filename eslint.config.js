@@ -21,6 +21,7 @@ const ownersOfAmbient = [
   'src/{system,cli,config,observability,admin,mesh,storage,listeners}/**',
   'coordination/etcd/**',
   'bench/**',
+  'sim/world/ambient.ts',
   'test/**',
   'scripts/**',
   'bin/**',

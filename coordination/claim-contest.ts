@@ -8,84 +8,87 @@
  */
 import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
-import type {
-  CoordinationCompare,
-  CoordinationEntry,
-  CoordinationStore,
-  CoordinationTransactionResult,
-} from '../src/core/ports/coordination-store.ts'
+import type { CoordinationTransaction } from '../src/core/ports/coordination-store.ts'
 import type { Random } from '../src/core/ports/random.ts'
-import type { ClaimAnswer } from '../src/core/ports/session-ownership.ts'
+import type { ClaimAnswer, ClaimRefusal, ClaimRequest } from '../src/core/ports/session-ownership.ts'
 import { Backoff } from './backoff.ts'
-import type { CoordinationKeys } from './keys.ts'
-import type { ConsentAnswer } from './session-consent.ts'
-import { decodeOwnership, encodeOwnership, type StoredOwnership } from './session-record.ts'
-import { isAbsent, isAtRevision, isPresent, newNonce } from './store-calls.ts'
+import type { BatchedOutcome, ClaimBatcher } from './claim-batcher.ts'
+import type { ClaimPolicy } from './claim-policy.ts'
+import { sightReads, toSight, UNSEEN, type Sight } from './claim-sight.ts'
+import type { ClaimStats } from './claim-stats.ts'
+import { swapTransaction, type Taking } from './claim-swap.ts'
+import type { CoordinationKeys, LifeName } from './keys.ts'
+import type { ConsentAnswer } from './session-transfer-claimant.ts'
+import type { StoredOwnership } from './session-record.ts'
+import { newNonce } from './store-calls.ts'
 
 export interface ContestContext {
-  readonly store: CoordinationStore
+  readonly batcher: ClaimBatcher
   readonly clock: Clock
   readonly random: Random
   readonly keys: CoordinationKeys
   readonly nodeId: NodeId
+  readonly policy: ClaimPolicy
+  readonly stats: ClaimStats
   isActive(): boolean
   /** Changes when the lease was lost. */
   generation(): number
+  /** Under which this node writes now. */
+  self(): { readonly incarnation: Incarnation; readonly epoch: number }
   isLive(nodeId: NodeId, incarnation: Incarnation): boolean
+  /** The newest one of a member, undefined when the node is none. */
+  liveIncarnation(nodeId: NodeId): Incarnation | undefined
+  /** False while an absent incarnation has this node's word, or may have anybody's. */
+  mayTakeFrom(nodeId: NodeId, incarnation: Incarnation): boolean
+  /** The store takes no new persistent sessions. */
+  isNearlyFull(): boolean
+  /** Whether the complete state of that session, as its owner has just sent it, is staged here. */
+  isStaged(clientId: ClientId): boolean
   ask(
-    owner: { readonly nodeId: NodeId; readonly incarnation: Incarnation },
-    clientId: ClientId,
+    owner: LifeName,
+    request: { readonly clientId: ClientId; readonly cleanStart: boolean },
     token: FencingToken,
     withinMs: number,
   ): Promise<ConsentAnswer>
 }
 
+/** What a write would have made this node the owner of, beside the session itself. */
+interface Gain {
+  readonly resumableToken: FencingToken | undefined
+  readonly isTransferred: boolean
+}
+
 /**
- * Writes of unknown outcome for one client id, by nonce: what each would have resumed. They may be carried out at any
+ * Writes of unknown outcome for one client id, by nonce: what each would have gained. They may be carried out at any
  * time, and the token they replace must not be forgotten when they are.
  */
-export type UnsettledWrites = Map<string, FencingToken | undefined>
+export type UnsettledWrites = Map<string, Gain>
 
-type Refusal = Extract<ClaimAnswer, { status: 'refused' }>['reason']
-
-/** The record as last seen. `modRevision` 0: there is none. `owner`: undefined also when its value is not a record. */
-interface Sight {
-  readonly modRevision: number
-  readonly owner: StoredOwnership | undefined
-  /** The owner's member key was there in the same read, whatever the membership watch says. */
-  readonly isOwnerRegistered: boolean
+/** What a claim wants, beside the client id. */
+export interface ContestWish extends Omit<ClaimRequest, 'will'> {
+  /** Value of the will to be kept. */
+  readonly will: Uint8Array | undefined
 }
 
 const CONTEST_MS = 3000
-const CONSENT_MS = 2000
+/** How long an owner asked may say nothing; a contest that is over when it has consented still swaps. */
+const CONSENT_MS = 4000
 const RACES_LOST_MAX = 8
 
 export class ClaimContest {
   readonly #context: ContestContext
-  readonly #self: { readonly incarnation: Incarnation; readonly epoch: number }
-  readonly #clientId: ClientId
-  readonly #key: string
-  readonly #memberKey: string
+  readonly #wish: ContestWish
   readonly #backoff: Backoff
   readonly #endMs: number
   readonly #unsettled: UnsettledWrites
-  /** Nobody owns most client ids, so the first attempt assumes so and saves a read. */
-  #sight: Sight = { modRevision: 0, owner: undefined, isOwnerRegistered: false }
+  #sight: Sight = UNSEEN
   #racesLost = 0
   #isNextAtOnce = false
 
-  constructor(
-    context: ContestContext,
-    self: { readonly incarnation: Incarnation; readonly epoch: number },
-    clientId: ClientId,
-    unsettled: UnsettledWrites,
-  ) {
+  constructor(context: ContestContext, wish: ContestWish, unsettled: UnsettledWrites) {
     this.#unsettled = unsettled
     this.#context = context
-    this.#self = self
-    this.#clientId = clientId
-    this.#key = context.keys.session(clientId)
-    this.#memberKey = context.keys.member(context.nodeId, self.incarnation)
+    this.#wish = wish
     this.#backoff = new Backoff(context.clock, context.random, 10, 200)
     this.#endMs = context.clock.now() + CONTEST_MS
   }
@@ -95,121 +98,149 @@ export class ClaimContest {
     for (;;) {
       const step = await this.#step()
       if (typeof step === 'object') return step
-      if (step === 'suspended') return { status: 'refused', reason: step }
+      const isFinal = step === 'suspended' || step === 'owner-lost' || step === 'quota'
       const isOver = this.#context.clock.now() >= this.#endMs
-      if (isOver || this.#racesLost > RACES_LOST_MAX) return { status: 'refused', reason: step }
+      if (isFinal || isOver || this.#racesLost > RACES_LOST_MAX) return { status: 'refused', reason: step }
       if (!this.#isNextAtOnce) await this.#backoff.pause()
       this.#isNextAtOnce = false
     }
   }
 
   /** One attempt: an answer, or what stands in the way. */
-  async #step(): Promise<ClaimAnswer | Refusal> {
+  async #step(): Promise<ClaimAnswer | ClaimRefusal> {
     if (!this.#context.isActive()) return 'suspended'
     const { owner } = this.#sight
-    if (owner !== undefined && this.#isOthersLive(owner)) {
-      const answer = await this.#askOwner(owner)
-      if (answer !== 'consent') {
-        const isRead = await this.#look()
-        if (!isRead) return 'unavailable'
-        return answer === 'unreachable' ? 'owner-unreachable' : 'contended'
-      }
-      return this.#swap(owner, true)
+    if (owner === undefined) return this.#takeUnowned()
+    if (owner.node === this.#context.nodeId) return this.#takeOwn(owner)
+    const holder = this.#holderOf(owner)
+    return holder === undefined ? this.#takeFromDead(owner) : this.#takeFromLiving(holder, owner)
+  }
+
+  /** Who can be asked: the owner, or a later life of its node, which has the session on its disk. */
+  #holderOf({ node, incarnation }: StoredOwnership): LifeName | undefined {
+    const isLive = this.#sight.isOwnerRegistered || this.#context.isLive(node, incarnation)
+    if (isLive) return { nodeId: node, incarnation }
+    const later = this.#context.liveIncarnation(node)
+    return later !== undefined && later > incarnation ? { nodeId: node, incarnation: later } : undefined
+  }
+
+  async #takeUnowned(): Promise<ClaimAnswer | ClaimRefusal> {
+    const isRefusable = this.#wish.expiryIntervalSeconds > 0 && this.#sight.modRevision === 0
+    if (isRefusable && this.#context.isNearlyFull()) {
+      return this.#sight.wasRead ? 'quota' : this.#lookThen('contended', true)
     }
-    return this.#swap(owner, false)
+    return this.#swap('unowned')
   }
 
-  #isOthersLive(owner: StoredOwnership): boolean {
-    if (owner.node === this.#context.nodeId) return false
-    return this.#sight.isOwnerRegistered || this.#context.isLive(owner.node, owner.incarnation)
+  /**
+   * An earlier life of this node that ran on another data directory may still act, by promises. Once it may be taken from it
+   * can never act again, since it cannot register beside this one.
+   */
+  async #takeOwn({ node, incarnation }: StoredOwnership): Promise<ClaimAnswer | ClaimRefusal> {
+    const isSelf = incarnation === this.#context.self().incarnation
+    if (isSelf || this.#context.mayTakeFrom(node, incarnation)) return this.#swap('own')
+    return this.#lookThen('owner-unreachable')
   }
 
-  #askOwner(owner: StoredOwnership): Promise<ConsentAnswer> {
-    const leftMs = Math.max(0, this.#endMs - this.#context.clock.now())
-    const address = { nodeId: owner.node, incarnation: owner.incarnation }
-    return this.#context.ask(address, this.#clientId, owner.token, Math.min(CONSENT_MS, leftMs))
+  async #takeFromLiving(holder: LifeName, owner: StoredOwnership): Promise<ClaimAnswer | ClaimRefusal> {
+    // A later life speaks for an earlier one only where that one cannot act any more.
+    const isEarlier = owner.incarnation !== holder.incarnation
+    if (isEarlier && !this.#context.mayTakeFrom(owner.node, owner.incarnation)) {
+      return this.#lookThen('owner-unreachable')
+    }
+    const answer = await this.#context.ask(holder, this.#wish, owner.token, CONSENT_MS)
+    if (answer === 'consent') return this.#swap('consented')
+    return this.#lookThen(answer === 'unreachable' ? 'owner-unreachable' : 'contended')
   }
 
-  async #swap(owner: StoredOwnership | undefined, hasConsent: boolean): Promise<ClaimAnswer | Refusal> {
-    const { store, random, nodeId } = this.#context
+  async #takeFromDead(owner: StoredOwnership): Promise<ClaimAnswer | ClaimRefusal> {
+    if (!this.#context.mayTakeFrom(owner.node, owner.incarnation)) return this.#lookThen('owner-unreachable')
+    const isStateWanted = !this.#wish.cleanStart && owner.expiry > 0
+    if (!isStateWanted) return this.#swap('dead')
+    if (!this.#sight.isOwnerKnown) return this.#lookThen('contended', true)
+    const verdict = this.#context.policy.judge(owner, this.#sight.deathNote)
+    if (verdict === 'refuse') return 'owner-lost'
+    const answer = await this.#swap('dead')
+    const isTaken = typeof answer === 'object' && answer.status === 'claimed'
+    if (isTaken && verdict === 'give-up') this.#context.stats.sessionsLost++
+    return answer
+  }
+
+  async #swap(taking: Taking): Promise<ClaimAnswer | ClaimRefusal> {
+    const { random, clock, keys, nodeId, stats } = this.#context
+    const { owner, modRevision } = this.#sight
     const startedIn = this.#context.generation()
+    const self = { nodeId, ...this.#context.self() }
     const nonce = newNonce(random)
-    const record = { node: nodeId, ...this.#self, tokenRevision: 0, nonce }
-    const resumableToken = this.#resumable(owner)
-    const outcome = await store.transact({
-      compare: this.#comparisons(owner, hasConsent),
-      success: [{ type: 'put', key: this.#key, value: encodeOwnership(record) }],
-      failure: this.#reads(owner),
-    })
-    if (outcome.outcome === 'unavailable') return 'unavailable'
-    if (outcome.outcome === 'done' && !outcome.result.succeeded) return this.#onLost(outcome.result)
-    if (outcome.outcome === 'unknown') this.#unsettled.set(nonce, resumableToken)
+    const gain = this.#gain(taking, owner)
+    const isSettling = owner !== undefined && this.#unsettled.has(owner.nonce)
+    const sinceMs = clock.wallNow()
+    const swap = { self, wish: this.#wish, taking, owner, modRevision, isSettling, nonce, sinceMs }
+    const isDead = taking === 'dead' && owner !== undefined
+    // What may be taken now may not be when the batch leaves.
+    const mayLeave = isDead ? () => this.#context.mayTakeFrom(owner.node, owner.incarnation) : undefined
+    const outcome = await this.#submit(swapTransaction(keys, swap), mayLeave)
+    if (outcome.outcome === 'unavailable' || outcome.outcome === 'suspended') return outcome.outcome
+    if (outcome.outcome === 'done' && !outcome.result.succeeded) {
+      this.#onLost(toSight(owner, outcome.result))
+      return 'contended'
+    }
+    if (outcome.outcome === 'unknown') this.#unsettled.set(nonce, gain)
     const revision = outcome.outcome === 'done' ? outcome.result.revision : await this.#readBack(nonce)
     if (revision === undefined) return 'unavailable'
     // Written under a lease since lost: others may have taken it, so it must be won again.
-    if (this.#context.generation() !== startedIn) return (await this.#look()) ? 'contended' : 'unavailable'
-    const token = { epoch: this.#self.epoch, revision }
-    return { status: 'claimed', token, resumableToken }
+    if (this.#context.generation() !== startedIn) return this.#lookThen('contended')
+    stats.claimed++
+    return { status: 'claimed', token: { epoch: self.epoch, revision }, ...gain }
   }
 
-  /** What may be resumed after the record as seen is replaced: this node's last ownership, whichever write of it this is. */
-  #resumable(owner: StoredOwnership | undefined): FencingToken | undefined {
-    if (owner?.node !== this.#context.nodeId) return undefined
-    return this.#unsettled.has(owner.nonce) ? this.#unsettled.get(owner.nonce) : owner.token
-  }
-
-  #comparisons(owner: StoredOwnership | undefined, hasConsent: boolean): CoordinationCompare[] {
-    const { keys, nodeId } = this.#context
-    const compare = [isAtRevision(this.#key, this.#sight.modRevision), isPresent(this.#memberKey)]
-    if (owner !== undefined && owner.node !== nodeId && !hasConsent) {
-      compare.push(isAbsent(keys.member(owner.node, owner.incarnation)))
+  /** After the record as seen is replaced: this node's last ownership may be resumed, whichever write of it this is. */
+  #gain(taking: Taking, owner: StoredOwnership | undefined): Gain {
+    if (taking === 'consented') {
+      const isTransferred = !this.#wish.cleanStart && this.#context.isStaged(this.#wish.clientId)
+      return { resumableToken: undefined, isTransferred }
     }
-    return compare
+    if (owner === undefined || taking !== 'own') return { resumableToken: undefined, isTransferred: false }
+    return this.#unsettled.get(owner.nonce) ?? { resumableToken: owner.token, isTransferred: false }
   }
 
-  /** The record, this node's member key and, when there is one, the owner's. */
-  #reads(owner: StoredOwnership | undefined): { type: 'get'; key: string }[] {
-    const keys = [this.#key, this.#memberKey]
-    if (owner !== undefined) keys.push(this.#context.keys.member(owner.node, owner.incarnation))
-    return keys.map(key => ({ type: 'get', key }))
-  }
-
-  #onLost(result: CoordinationTransactionResult): Refusal {
-    const [record, ownMember, ownerMember] = entriesOf(result)
-    const isRace = (record?.modRevision ?? 0) !== this.#sight.modRevision
+  #onLost(sight: Sight): void {
+    const isRace = sight.modRevision !== this.#sight.modRevision
     if (isRace) this.#racesLost++
+    if (isRace && this.#sight.wasRead) this.#context.stats.racesLost++
     // To have assumed that nobody owns the session, or that its owner is gone, was no race: go on at once.
     this.#isNextAtOnce = !isRace || this.#racesLost === 1
-    if (ownMember === undefined) return 'suspended'
-    this.#see(record, ownerMember)
-    return 'contended'
+    this.#sight = sight
   }
 
-  #see(record: CoordinationEntry | undefined, ownerMember: CoordinationEntry | undefined): void {
-    const owner = record && decodeOwnership(record)
-    const ownerKey = owner && this.#context.keys.member(owner.node, owner.incarnation)
-    const isOwnerRegistered = ownerKey !== undefined && ownerMember?.key === ownerKey
-    this.#sight = { modRevision: record?.modRevision ?? 0, owner, isOwnerRegistered }
+  /** Answers `reason` when the record could be read anew, or what prevented it. */
+  async #lookThen(reason: ClaimRefusal, isNextAtOnce = false): Promise<ClaimRefusal> {
+    const looked = await this.#look()
+    if (looked !== 'done') return looked
+    this.#isNextAtOnce = isNextAtOnce
+    return reason
   }
 
-  /** Reads the record anew, and whether its owner as last seen is registered. False when the store does not answer. */
-  async #look(): Promise<boolean> {
-    const success = this.#reads(this.#sight.owner)
-    const outcome = await this.#context.store.transact({ compare: [], success, failure: [] })
-    if (outcome.outcome !== 'done') return false
-    const [record, , ownerMember] = entriesOf(outcome.result)
-    this.#see(record, ownerMember)
-    return true
+  /** Reads the record anew, and what its owner as last seen has. */
+  async #look(): Promise<'done' | 'suspended' | 'unavailable'> {
+    const asked = this.#sight.owner
+    const success = sightReads(this.#context.keys, this.#wish.clientId, asked)
+    const outcome = await this.#submit({ compare: [], success, failure: [] })
+    if (outcome.outcome === 'suspended') return 'suspended'
+    if (outcome.outcome !== 'done') return 'unavailable'
+    this.#sight = toSight(asked, outcome.result)
+    return 'done'
+  }
+
+  #submit(transaction: CoordinationTransaction, mayLeave?: () => boolean): Promise<BatchedOutcome> {
+    const { batcher, clock } = this.#context
+    return batcher.submit(this.#wish.clientId, transaction, clock.now() + CONTEST_MS, mayLeave)
   }
 
   /** Whether a write of unknown outcome was carried out: its revision, or undefined when it was not or cannot be known. */
   async #readBack(nonce: string): Promise<number | undefined> {
-    if (!(await this.#look())) return undefined
+    if ((await this.#look()) !== 'done') return undefined
     const { owner, modRevision } = this.#sight
     return owner?.nonce === nonce ? modRevision : undefined
   }
-}
-
-function entriesOf({ results }: CoordinationTransactionResult): (CoordinationEntry | undefined)[] {
-  return results.map(result => (result.type === 'get' ? result.entry : undefined))
 }

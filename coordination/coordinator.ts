@@ -6,42 +6,36 @@
  */
 import { errorMessage, type GrapevineError } from '../src/core/errors.ts'
 import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
-import type { Clock } from '../src/core/ports/clock.ts'
-import type { CoordinationStore } from '../src/core/ports/coordination-store.ts'
-import type { Logger } from '../src/core/ports/logger.ts'
-import type { Member, MemberDescription, MemberState } from '../src/core/ports/membership.ts'
-import type { PeerTransport } from '../src/core/ports/peer-transport.ts'
-import type { Random } from '../src/core/ports/random.ts'
-import type { ClaimAnswer, SessionHolder, SessionOwnership } from '../src/core/ports/session-ownership.ts'
-import { readOrCreateEpoch } from './cluster-epoch.ts'
-import { CoordinationKeys } from './keys.ts'
-import { Leadership } from './leadership.ts'
-import { Membership } from './membership.ts'
-import type { NodeLeaseOptions } from './node-lease.ts'
-import { Presence } from './presence.ts'
-import { leftMeanwhile, Registration } from './registration.ts'
-import { SessionClaims } from './session-claims.ts'
-import { SessionConsent } from './session-consent.ts'
+import type { Member, MemberDescription, MemberLoad, MemberState } from '../src/core/ports/membership.ts'
+import type { LeaderCensus, LeaderStatus } from '../src/core/ports/node-control.ts'
+import type { WillRecord } from '../src/core/ports/session-journal.ts'
+import type {
+  ClaimAnswer,
+  ClaimRequest,
+  SessionHolder,
+  SessionOwnership,
+} from '../src/core/ports/session-ownership.ts'
+import type { ClaimStats } from './claim-stats.ts'
+import { pause } from './backoff.ts'
+import { CoordinatorParts, type CoordinatorOptions, type CoordinatorPorts } from './coordinator-parts.ts'
+import { encodeDrained } from './leader-deaths.ts'
+import type { LeaderDuties } from './leader-duties.ts'
+import type { PublishWill } from './leader-wills.ts'
+import type { LeadershipStats } from './leadership.ts'
+import type { ModeFollower } from './mode-follower.ts'
+import { leftMeanwhile } from './registration.ts'
+import type { RouteRecords } from './route-records.ts'
+import { findTaken } from './session-lost.ts'
 import { findSuperseded, type OwnedSession } from './session-readback.ts'
-import { persistently } from './store-calls.ts'
-
-export interface CoordinatorPorts {
-  readonly store: CoordinationStore
-  readonly transport: PeerTransport
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-}
-
-export interface CoordinatorOptions extends NodeLeaseOptions {
-  readonly cluster: string
-  readonly nodeId: NodeId
-}
+import type { SessionTransfer, StagedSession } from './session-transfer.ts'
+import { isPresent, persistently } from './store-calls.ts'
 
 /** Called from `join` on until `leave`. */
 export interface CoordinatorListener {
   /** Live members, self included, sorted by node id. */
   onMembersChanged?(members: readonly Member[]): void
+  /** `absentNodes` or `retiredNodes` changed. */
+  onKnownNodesChanged?(): void
   onLeaderChanged?(leader: NodeId | undefined): void
   /** This node may no longer acknowledge; `reason` is for operators. */
   onSuspended?(reason: string): void
@@ -57,49 +51,25 @@ const VERIFY_PATIENCE_MS = 30_000
 export class Coordinator implements SessionOwnership {
   readonly #ports: CoordinatorPorts
   readonly #options: CoordinatorOptions
-  readonly #keys: CoordinationKeys
-  readonly #registration: Registration
-  readonly #presence: Presence
-  readonly #membership: Membership
-  readonly #leadership: Leadership
-  readonly #claims: SessionClaims
-  readonly #consent: SessionConsent
+  readonly #parts: CoordinatorParts
+  #holder: SessionHolder | undefined
   readonly #listeners: CoordinatorListener[] = []
+  #publishWill: PublishWill = () => Promise.reject(new Error('nobody publishes wills yet'))
   #isJoined = false
   #hasLeft = false
 
   constructor(ports: CoordinatorPorts, options: CoordinatorOptions) {
-    const { transport, clock, logger } = ports
     this.#ports = ports
     this.#options = options
-    this.#keys = new CoordinationKeys(options.cluster)
-    const context = { ...ports, keys: this.#keys, nodeId: options.nodeId }
-    this.#registration = new Registration(context)
-    this.#presence = new Presence(ports, options, this.#registration, {
+    this.#parts = new CoordinatorParts(ports, options, {
+      onMembersChanged: () => this.#emit(listener => listener.onMembersChanged?.(this.members)),
+      onKnownNodesChanged: () => this.#emit(listener => listener.onKnownNodesChanged?.()),
+      onLeaderChanged: leader => this.#emit(listener => listener.onLeaderChanged?.(leader)),
       onSuspended: reason => this.#emit(listener => listener.onSuspended?.(reason)),
       onResumed: lost => this.#onResumed(lost),
       onFailed: error => this.#onFailed(error),
-      findLost: () => findSuperseded(ports.store, this.#keys, this.#claims.owned()),
-    })
-    this.#membership = new Membership(this.#keys, logger, {
-      onChanged: () => this.#emit(listener => listener.onMembersChanged?.(this.members)),
-      onKeyAbsent: (key, revision) => {
-        if (key === this.#registration.key) this.#presence.onKeyAbsent(revision)
-      },
-    })
-    this.#leadership = new Leadership(context, leader =>
-      this.#emit(listener => listener.onLeaderChanged?.(leader)),
-    )
-    this.#consent = new SessionConsent(
-      { transport, clock },
-      () => this.incarnation,
-      (clientId, token) => this.#claims.judge(clientId, token),
-    )
-    this.#claims = new SessionClaims({
-      ...context,
-      presence: this.#presence,
-      membership: this.#membership,
-      ask: (owner, clientId, token, withinMs) => this.#consent.ask(owner, clientId, token, withinMs),
+      findLost: () => this.#findLost(),
+      publishWill: will => this.#publishWill(will),
     })
   }
 
@@ -109,19 +79,21 @@ export class Coordinator implements SessionOwnership {
    * answer, COORDINATION_CLOSED when `leave` is called meanwhile.
    */
   async join(description: MemberDescription): Promise<Incarnation> {
-    const { store } = this.#ports
-    const patienceMs = this.#options.leaseTtlMs
-    const epoch = await persistently(this.#ports, patienceMs, () =>
-      readOrCreateEpoch(this.#ports, this.#keys.epoch),
-    )
-    await this.#presence.join(description)
-    this.#claims.start(this.incarnation, epoch)
-    await this.#membership.start(store, this.#registration.key)
+    await this.#parts.epoch.load()
+    await persistently(this.#ports, this.#options.leaseTtlMs, () => this.#parts.epoch.settle())
+    await this.#parts.presence.join(description, this.#parts.epoch.current)
+    this.#parts.claims.start(this.incarnation, this.#parts.epoch.current)
+    this.#parts.promises.start(this.incarnation)
+    this.#parts.epoch.start()
+    await this.#parts.membership.start(this.#parts.store, this.#parts.registration.key)
+    // After the members: whoever is known and comes between the two is taken for absent until the next event tells.
+    if (!this.#hasLeft) await this.#parts.knownNodes.start()
+    if (!this.#hasLeft) await this.#parts.mode.start()
     if (this.#hasLeft) throw leftMeanwhile()
-    this.#leadership.start({
+    this.#parts.leadership.start({
       nodeId: this.#options.nodeId,
-      memberKey: this.#registration.key,
-      leaseId: () => (this.#presence.isActive() ? this.#presence.leaseId : undefined),
+      memberKey: this.#parts.registration.key,
+      leaseId: () => (this.#parts.presence.isActive() ? this.#parts.presence.leaseId : undefined),
     })
     this.#isJoined = true
     return this.incarnation
@@ -129,30 +101,115 @@ export class Coordinator implements SessionOwnership {
 
   /** Tells the other members; written in the background until it is there. */
   setState(state: MemberState): void {
-    this.#presence.setState(state)
+    this.#parts.presence.describe({ state })
+  }
+
+  /** Tells the other members how much this node has to do; at most every 15 s, and only when it changed noticeably. */
+  setLoad(load: MemberLoad): void {
+    if (this.#isJoined) this.#parts.load.set(load)
+  }
+
+  /** Tells the other members what ails this node; empty: nothing. */
+  setHealth(health: string): void {
+    if (this.#isJoined) this.#parts.presence.describe({ health })
+  }
+
+  /** Of the coordination store, as this node knows it; rises when its content was replaced. 0 before `join`. */
+  get epoch(): number {
+    return this.#parts.epoch.current
+  }
+
+  /** Goes on without its lease, by the promises of the other members. */
+  get isPromised(): boolean {
+    return this.#parts.presence.isPromised
   }
 
   /** 0 before `join`. */
   get incarnation(): Incarnation {
-    return this.#registration.incarnation
+    return this.#parts.registration.incarnation
   }
 
   /** Live members as last known, sorted by node id; self always among them once it has joined. */
   get members(): readonly Member[] {
     const { nodeId } = this.#options
-    const others = this.#membership.list().filter(member => member.nodeId !== nodeId)
-    const description = this.#registration.description
+    const others = this.#parts.membership.list().filter(member => member.nodeId !== nodeId)
+    const description = this.#parts.registration.description
     if (description === undefined || this.incarnation === 0) return others
     const self = { nodeId, incarnation: this.incarnation, ...description }
     return [...others, self].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
+  /** Nodes that were members before and are not now, as far as their return is to be expected. */
+  get absentNodes(): readonly NodeId[] {
+    const live = new Set(this.members.map(({ nodeId }) => nodeId))
+    return [...this.#parts.knownNodes.known].filter(nodeId => !live.has(nodeId))
+  }
+
+  /** Nodes for which nothing need be kept while they are no members: they left holding nothing, or were given up. */
+  get retiredNodes(): ReadonlySet<NodeId> {
+    return this.#parts.knownNodes.retired
+  }
+
+  /** Gives a node up, for all members. Rejects with COORDINATION_UNAVAILABLE when it may or may not have been done. */
+  retire(nodeId: NodeId): Promise<'retired' | 'member'> {
+    return this.#parts.knownNodes.retire(nodeId)
+  }
+
+  /** How often other owners were asked for sessions, and what they said. */
+  get sessionAsks(): Readonly<SessionTransfer['asks']> {
+    return this.#parts.transfer.asks
+  }
+
   get leader(): NodeId | undefined {
-    return this.#leadership.leader
+    return this.#parts.leadership.leader
+  }
+
+  /** The present term and those before, as this node saw them. */
+  get leadership(): LeaderStatus {
+    const { current, previous } = this.#parts.leadership
+    return { leader: current?.leader, term: current?.term, sinceMs: current?.sinceMs, previous }
+  }
+
+  get isLeading(): boolean {
+    return this.#parts.leadership.isLeading
+  }
+
+  /** Ms since this node learned of the present term; 0 without a leader. */
+  termAgeMs(): number {
+    const { current } = this.#parts.leadership
+    return current === undefined ? 0 : Math.max(0, this.#ports.clock.wallNow() - current.sinceMs)
+  }
+
+  /** What the leader has counted; undefined on other nodes. */
+  get census(): LeaderCensus | undefined {
+    return this.#parts.duties.census
+  }
+
+  get leaderStats(): LeadershipStats & LeaderDuties['stats'] {
+    return { ...this.#parts.leadership.stats, ...this.#parts.duties.stats }
+  }
+
+  /** How changes of subscriptions travel in this cluster. Known once the node has joined. */
+  get mode(): ModeFollower {
+    return this.#parts.mode
+  }
+
+  /** Where the lives of this cluster keep their interest while it travels through the coordination store. */
+  get routes(): RouteRecords {
+    return this.#parts.routes
+  }
+
+  /** Lets another member lead, and campaigns no more until `stand`. */
+  resign(): void {
+    this.#parts.leadership.resign()
+  }
+
+  stand(): void {
+    this.#parts.leadership.stand()
   }
 
   get isSuspended(): boolean {
-    return !this.#presence.isActive()
+    return !this.#parts.presence.isActive()
   }
 
   addListener(listener: CoordinatorListener): void {
@@ -161,41 +218,111 @@ export class Coordinator implements SessionOwnership {
 
   /** Names who gives sessions up when another node asks. */
   serve(holder: SessionHolder): void {
-    this.#claims.serve(holder)
+    this.#holder = holder
+    this.#parts.claims.serve(holder)
+    this.#parts.transfer.serve(holder)
   }
 
-  claim(clientId: ClientId): Promise<ClaimAnswer> {
-    return this.#claims.claim(clientId)
+  /** Names who publishes the wills of dead nodes' clients while this node leads. */
+  serveWills(publish: PublishWill): void {
+    this.#publishWill = publish
+  }
+
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const answer = await this.#parts.claims.claim(request)
+    const { clientId } = request
+    if (answer.status === 'claimed' && answer.isTransferred) this.#parts.transfer.taken(clientId)
+    // A write of unknown outcome may yet make this node the owner of what is staged.
+    else if (!this.#parts.claims.isUnsettled(clientId)) this.#parts.transfer.discardStaged(clientId)
+    return answer
+  }
+
+  async offer(clientId: ClientId, nodeId: NodeId): Promise<boolean> {
+    const expirySeconds = this.#holder?.expiryOf(clientId)
+    return expirySeconds !== undefined && (await this.#parts.transfer.offer(clientId, nodeId, expirySeconds))
+  }
+
+  setWill(
+    clientId: ClientId,
+    token: FencingToken,
+    will: WillRecord | undefined,
+    dueAtMs?: number,
+  ): Promise<boolean> {
+    return this.#parts.claims.setWill(clientId, token, will, dueAtMs)
+  }
+
+  setExpiry(clientId: ClientId, token: FencingToken, seconds: number): void {
+    this.#parts.claims.setExpiry(clientId, token, seconds)
+  }
+
+  get claimStats(): Readonly<ClaimStats> {
+    return this.#parts.claims.stats
   }
 
   release(clientId: ClientId, token: FencingToken): void {
-    this.#claims.release(clientId, token)
+    this.#parts.claims.release(clientId, token)
   }
 
   mayAcknowledge(): boolean {
-    return this.#presence.isActive()
+    return this.#parts.presence.isActive()
   }
 
   /**
    * Which of the sessions stored by earlier lives were superseded meanwhile and must be discarded: their record is gone
-   * or carries another token. Rejects with COORDINATION_UNAVAILABLE.
+   * or carries another token. Where the store was replaced since this node last saw it, a record that is gone says nothing:
+   * it is written again, unless others have claimed the session. Rejects with COORDINATION_UNAVAILABLE.
    */
-  verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
-    return persistently(this.#ports, VERIFY_PATIENCE_MS, () =>
-      findSuperseded(this.#ports.store, this.#keys, sessions),
+  async verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
+    const { store, keys, epoch, claims } = this.#parts
+    const { current } = epoch
+    const superseded = await persistently(this.#ports, VERIFY_PATIENCE_MS, () =>
+      epoch.claimed === current ? findSuperseded(store, keys, sessions) : claims.reclaimAll(),
     )
+    epoch.noteClaimed(current)
+    return superseded
   }
 
-  /** Leaves the cluster: member key and leadership vanish at once. Never rejects; idempotent. */
-  async leave(): Promise<void> {
+  /**
+   * Of the sessions that were staged when an earlier life ended, the tokens of those whose swap it made: they are this
+   * node's. The others are to be discarded. Rejects with COORDINATION_UNAVAILABLE.
+   */
+  async verifyStaged(sessions: readonly StagedSession[]): Promise<ReadonlyMap<ClientId, FencingToken>> {
+    const tokens = new Map<ClientId, FencingToken>()
+    for (const { clientId, from } of sessions) {
+      const token = await persistently(this.#ports, VERIFY_PATIENCE_MS, () =>
+        this.#parts.transfer.outcomes.tokenOfStaged(clientId, from),
+      )
+      if (token !== undefined) tokens.set(clientId, token)
+    }
+    return tokens
+  }
+
+  /** Takes up the moves of sessions that an earlier life left half done. After links may come up. */
+  resumeMoves(): void {
+    this.#parts.transfer.resume()
+  }
+
+  /**
+   * Leaves the cluster: member key and leadership vanish at once. `isDrained`: no session is left on this node's disk, so
+   * that nobody need wait for it. Never rejects; idempotent.
+   */
+  async leave(isDrained = false): Promise<void> {
     this.#isJoined = false
     this.#hasLeft = true
-    this.#leadership.close()
-    this.#membership.close()
-    this.#consent.close()
-    await this.#claims.close()
+    this.#parts.leadership.close()
+    this.#parts.membership.close()
+    this.#parts.knownNodes.close()
+    this.#parts.epoch.close()
+    this.#parts.promises.stop()
+    this.#parts.load.stop()
+    this.#parts.transfer.close()
+    this.#parts.mode.close()
+    this.#parts.routes.close()
+    await this.#parts.claims.close()
+    if (isDrained) await this.#noteDrained()
     try {
-      await this.#presence.leave()
+      await this.#parts.presence.leave()
+      await this.#parts.promises.withdraw()
     } catch (error) {
       this.#ports.logger.warn(
         'could not sign off from the coordination store; the others notice when the lease runs out',
@@ -207,8 +334,45 @@ export class Coordinator implements SessionOwnership {
     }
   }
 
+  /** Not written when the store does not answer: the leader notes the death then. */
+  async #noteDrained(): Promise<void> {
+    const { store, clock } = this.#ports
+    const key = this.#parts.keys.dead(this.#options.nodeId, this.incarnation)
+    const { compare, operation } = this.#parts.registration.retirement()
+    await store.transact({
+      compare: [isPresent(this.#parts.registration.key), compare],
+      success: [{ type: 'put', key, value: encodeDrained(clock.wallNow()) }, operation],
+      failure: [],
+    })
+  }
+
+  /** What was taken while this node was not registered; after the store was replaced, what others claimed before it did. */
+  async #findLost(): Promise<readonly ClientId[]> {
+    const { store, keys, epoch, claims, promises, presence } = this.#parts
+    const { current } = epoch
+    if (epoch.claimed === current) {
+      const self = { nodeId: this.#options.nodeId, incarnation: this.incarnation }
+      return findTaken(store, keys, self, claims.owned())
+    }
+    promises.reset()
+    claims.start(this.incarnation, current)
+    const lost = [...(await claims.reclaimAll())]
+    if (presence.mayHaveLost) {
+      const { clock } = this.#ports
+      await pause(clock, Math.max(0, epoch.replacedMs + this.#options.leaseTtlMs - clock.now()))
+      lost.push(...(await findSuperseded(store, keys, claims.owned())))
+    }
+    epoch.noteClaimed(current)
+    this.#ports.logger.info('everything is registered and claimed again in the replaced coordination store', {
+      epoch: current,
+      sessions: this.#parts.claims.owned().length - lost.length,
+      lost: lost.length,
+    })
+    return lost
+  }
+
   #onResumed(lost: readonly ClientId[]): void {
-    this.#claims.surrender(lost)
+    this.#parts.claims.surrender(lost)
     this.#emit(listener => listener.onResumed?.(lost))
   }
 

@@ -1,5 +1,5 @@
 import { isNodeId, type Incarnation, type NodeId } from '../src/core/ids.ts'
-import type { Member, MemberDescription, MemberState } from '../src/core/ports/membership.ts'
+import type { Member, MemberDescription, MemberLoad, MemberState } from '../src/core/ports/membership.ts'
 
 const STATES: readonly MemberState[] = ['joining', 'ready', 'draining']
 const ADDRESSES_MAX = 64
@@ -24,7 +24,19 @@ export function decodeMember(
   if (!isAddressList(addresses)) return undefined
   const known = STATES.find(candidate => candidate === state)
   if (known === undefined) return undefined
-  return { nodeId, incarnation, peerId, addresses, state: known, version, mqttAddress, adminUrl, startedAtMs }
+  const { dataDirId, health } = fields
+  return {
+    ...{ nodeId, incarnation, peerId, addresses, state: known, version, mqttAddress, adminUrl, startedAtMs },
+    ...(typeof dataDirId === 'string' ? { dataDirId } : {}),
+    ...(isLoad(fields['load']) ? { load: fields['load'] } : {}),
+    ...(typeof health === 'string' ? { health } : {}),
+  }
+}
+
+function isLoad(value: unknown): value is MemberLoad {
+  if (typeof value !== 'object' || value === null) return false
+  const { connections, sessions, subscriptions } = value as Readonly<Record<string, unknown>>
+  return [connections, sessions, subscriptions].every(count => Number.isSafeInteger(count))
 }
 
 function isAddressList(value: unknown): value is string[] {

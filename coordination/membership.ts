@@ -2,7 +2,8 @@
  * Who is in the cluster, as the member keys say: one per live incarnation, gone with its lease.
  *
  * It only watches. While the store is away the members last known stay, since an outage of the store says nothing about
- * them. Invariant: at most one incarnation per node, the newest; a listener is called exactly when the list changed.
+ * them; and whoever has this node's promise stays, though its key is gone, until `dropLapsed`. Invariant: at most one
+ * incarnation per node, the newest; a listener is called exactly when the list changed.
  */
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import type {
@@ -20,6 +21,10 @@ export interface MembershipListener {
   onChanged(): void
   /** At `revision` there was no such member key. Called for every key that disappears, and for the own one on resets. */
   onKeyAbsent(key: string, revision: number): void
+  /** That life was registered at `revision`. */
+  onRegistered(member: Member, revision: number): void
+  /** Whether that life lives on without its key. */
+  isPromised(nodeId: NodeId, incarnation: Incarnation): boolean
 }
 
 export class Membership {
@@ -28,6 +33,8 @@ export class Membership {
   readonly #listener: MembershipListener
   /** By key. */
   #members = new Map<string, Member>()
+  /** Without their key, by that key. */
+  readonly #kept = new Map<string, Member>()
   #watch: CoordinationWatch | undefined
 
   constructor(keys: CoordinationKeys, logger: Logger, listener: MembershipListener) {
@@ -53,15 +60,25 @@ export class Membership {
   /** Live members sorted by node id. */
   list(): Member[] {
     const newest = new Map<NodeId, Member>()
-    for (const member of this.#members.values()) {
+    for (const member of [...this.#kept.values(), ...this.#members.values()]) {
       const other = newest.get(member.nodeId)
       if (other === undefined || other.incarnation < member.incarnation) newest.set(member.nodeId, member)
     }
     return [...newest.values()].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
   }
 
+  /** Lets go of those that are promised nothing any more. */
+  dropLapsed(): void {
+    let hasDropped = false
+    for (const [key, { nodeId, incarnation }] of this.#kept) {
+      if (!this.#listener.isPromised(nodeId, incarnation)) hasDropped = this.#kept.delete(key)
+    }
+    if (hasDropped) this.#listener.onChanged()
+  }
+
   isLive(nodeId: NodeId, incarnation: Incarnation): boolean {
-    return this.#members.has(this.#keys.member(nodeId, incarnation))
+    const key = this.#keys.member(nodeId, incarnation)
+    return this.#members.has(key) || this.#kept.has(key)
   }
 
   close(): void {
@@ -69,15 +86,17 @@ export class Membership {
   }
 
   #reset(entries: readonly CoordinationEntry[]): void {
+    const before = this.#members
     this.#members = new Map()
     for (const entry of entries) this.#put(entry)
+    for (const [key, member] of before) if (!this.#members.has(key)) this.#keep(key, member)
     this.#listener.onChanged()
   }
 
   #apply(events: readonly CoordinationEvent[]): void {
     for (const event of events) {
       if (event.type === 'put') this.#put(event.entry)
-      else this.#members.delete(event.key)
+      else this.#remove(event.key)
     }
     this.#listener.onChanged()
     for (const event of events) {
@@ -85,10 +104,23 @@ export class Membership {
     }
   }
 
-  #put({ key, value }: CoordinationEntry): void {
+  #remove(key: string): void {
+    const member = this.#members.get(key)
+    this.#members.delete(key)
+    if (member !== undefined) this.#keep(key, member)
+  }
+
+  #keep(key: string, member: Member): void {
+    if (this.#listener.isPromised(member.nodeId, member.incarnation)) this.#kept.set(key, member)
+  }
+
+  #put({ key, value, modRevision }: CoordinationEntry): void {
     const name = this.#keys.parseMember(key)
     const member = name && decodeMember(name.nodeId, name.incarnation, value)
-    if (member !== undefined) this.#members.set(key, member)
-    else this.#logger.warn('a member key is not as this version writes it, and is ignored', { key })
+    if (member !== undefined) {
+      this.#members.set(key, member)
+      this.#kept.delete(key)
+      this.#listener.onRegistered(member, modRevision)
+    } else this.#logger.warn('a member key is not as this version writes it, and is ignored', { key })
   }
 }

@@ -9,6 +9,7 @@ import { errorMessage } from '../src/core/errors.ts'
 import type { Clock, Timer } from '../src/core/ports/clock.ts'
 import type { CoordinationStore } from '../src/core/ports/coordination-store.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
+import { Deadline } from './deadline.ts'
 
 export interface NodeLeaseOptions {
   readonly leaseTtlMs: number
@@ -35,8 +36,7 @@ export class NodeLease {
   readonly #listener: NodeLeaseListener
   #leaseId: string | undefined
   #ttlMs = 0
-  #deadlineMs = -Infinity
-  #wallDeadlineMs = -Infinity
+  readonly #deadline: Deadline
   #renewal: Timer | undefined
   #isFailing = false
   #isStopped = false
@@ -48,6 +48,7 @@ export class NodeLease {
   ) {
     this.#store = store
     this.#clock = clock
+    this.#deadline = new Deadline(clock)
     this.#logger = logger
     this.#options = options
     this.#listener = listener
@@ -60,12 +61,12 @@ export class NodeLease {
 
   /** Monotonic ms until which the lease may be relied on. */
   get deadlineMs(): number {
-    return this.#deadlineMs
+    return this.#deadline.atMs
   }
 
   /** Cheap: asked before every acknowledgement. */
   isHeld(): boolean {
-    return this.#clock.now() < this.#deadlineMs && this.#clock.wallNow() < this.#wallDeadlineMs
+    return this.#deadline.isAhead()
   }
 
   /** Gets a new lease and begins to renew it. Rejects when the store does not answer. */
@@ -104,16 +105,14 @@ export class NodeLease {
   #forget(): string | undefined {
     const leaseId = this.#leaseId
     this.#leaseId = undefined
-    this.#deadlineMs = -Infinity
-    this.#wallDeadlineMs = -Infinity
+    this.#deadline.clear()
     this.#renewal?.cancel()
     return leaseId
   }
 
   #extend(sentMs: number, sentWallMs: number): void {
     const reliableMs = this.#ttlMs - this.#options.leaseMarginMs
-    this.#deadlineMs = sentMs + reliableMs
-    this.#wallDeadlineMs = sentWallMs + reliableMs
+    this.#deadline.set(sentMs, sentWallMs, reliableMs)
     this.#renewAfter(Math.max(0, sentMs + this.#options.renewIntervalMs - this.#clock.now()))
   }
 
@@ -140,9 +139,9 @@ export class NodeLease {
       this.#listener.onExpired()
     } else {
       if (!this.#isFailing) {
-        const leftMs = Math.max(0, Math.round(this.#deadlineMs - this.#clock.now()))
+        const leftMs = Math.max(0, Math.round(this.#deadline.atMs - this.#clock.now()))
         this.#logger.warn(
-          'the lease cannot be renewed; this node suspends itself unless that succeeds in time',
+          'the lease cannot be renewed; this node goes on while all other members promise to take nothing from it, else it suspends itself in time',
           {
             leftMs,
             reason: answer,

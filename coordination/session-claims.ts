@@ -6,153 +6,317 @@
  * that finds the record its own but the client id not in `#owned` (a write of unknown outcome, a consent nobody used)
  * rewrites it, whereupon any swap still on its way fails.
  */
-import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
+import {
+  compareTokens,
+  type ClientId,
+  type FencingToken,
+  type Incarnation,
+  type NodeId,
+} from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { CoordinationStore } from '../src/core/ports/coordination-store.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
 import type { Random } from '../src/core/ports/random.ts'
-import type { ClaimAnswer, SessionHolder } from '../src/core/ports/session-ownership.ts'
+import type { WillRecord } from '../src/core/ports/session-journal.ts'
+import type { ClaimAnswer, ClaimRequest, SessionHolder } from '../src/core/ports/session-ownership.ts'
 import { Admission } from './admission.ts'
+import { ClaimBatcher } from './claim-batcher.ts'
 import { ClaimContest, type ContestContext, type UnsettledWrites } from './claim-contest.ts'
+import type { OwnedRecord } from './claim-owned.ts'
+import { ClaimPolicy, type OwnerLostPolicy } from './claim-policy.ts'
+import { reclaim } from './claim-reclaim.ts'
+import { ClaimRewrites } from './claim-rewrites.ts'
+import { newClaimStats, type ClaimStats } from './claim-stats.ts'
 import type { CoordinationKeys } from './keys.ts'
 import type { Membership } from './membership.ts'
 import type { Presence } from './presence.ts'
-import type { ConsentAnswer } from './session-consent.ts'
 import type { OwnedSession } from './session-readback.ts'
-import { SessionReleases } from './session-releases.ts'
+import { SessionReleases, type Release } from './session-releases.ts'
+import { WillBudget } from './will-budget.ts'
 
-interface ClaimsContext {
+interface ClaimsContext extends Pick<ContestContext, 'ask' | 'isStaged' | 'mayTakeFrom' | 'isNearlyFull'> {
   readonly store: CoordinationStore
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   readonly keys: CoordinationKeys
   readonly nodeId: NodeId
-  readonly presence: Presence
-  readonly membership: Membership
-  readonly ask: ContestContext['ask']
+  readonly presence: Pick<Presence, 'isActive' | 'generation'>
+  readonly membership: Pick<Membership, 'isLive' | 'list'>
+  readonly onOwnerLost: OwnerLostPolicy
+  /** How long state of a dead owner is waited for though it may be given up. */
+  readonly ownerLostGraceMs: number
+  /** Bytes of wills this node may keep in the store; undefined: 64 MiB. */
+  readonly keptWillBytesMax?: number | undefined
+  /** The store was replaced so lately that owners may not have claimed again what is theirs. */
+  readonly isSettling?: () => boolean
 }
 
 export class SessionClaims {
+  readonly stats: ClaimStats = newClaimStats()
   readonly #context: ClaimsContext
+  readonly #contest: ContestContext
   readonly #releases: SessionReleases
+  readonly #rewrites: ClaimRewrites
+  readonly #policy: ClaimPolicy
+  readonly #wills: WillBudget
   readonly #admission = new Admission(limits.claimsUnderWayMax, limits.claimsWaitingMax)
-  /** Revision of the token by client id; the epoch is that of this process. */
-  readonly #owned = new Map<ClientId, number>()
+  readonly #owned = new Map<ClientId, OwnedRecord>()
   readonly #claiming = new Set<ClientId>()
   /** Of claims that were refused while a write of theirs may still be carried out. */
   readonly #unsettled = new Map<ClientId, UnsettledWrites>()
   #holder: SessionHolder | undefined
-  #incarnation: Incarnation = 0
-  #epoch = 0
+  #self: { readonly incarnation: Incarnation; readonly epoch: number } = { incarnation: 0, epoch: 0 }
 
   constructor(context: ClaimsContext) {
+    const { clock, keys, nodeId, presence, membership, onOwnerLost, ownerLostGraceMs } = context
     this.#context = context
-    this.#releases = new SessionReleases(context, context.keys)
+    this.#policy = new ClaimPolicy(clock, onOwnerLost, ownerLostGraceMs)
+    const self = (): { readonly incarnation: Incarnation; readonly epoch: number } => this.#self
+    const memberKey = (): string => keys.member(nodeId, this.#self.incarnation)
+    const { stats } = this
+    this.#wills = new WillBudget(context.keptWillBytesMax, context.logger, stats)
+    const batcher = new ClaimBatcher(context, memberKey, stats)
+    this.#contest = {
+      ...context,
+      batcher,
+      stats,
+      self,
+      policy: this.#policy,
+      isActive: () => presence.isActive(),
+      generation: () => presence.generation,
+      isLive: (node, incarnation) => membership.isLive(node, incarnation),
+      liveIncarnation: node => membership.list().find(member => member.nodeId === node)?.incarnation,
+    }
+    this.#rewrites = new ClaimRewrites({
+      ...this.#contest,
+      owned: clientId => this.#owned.get(clientId),
+    })
+    this.#releases = new SessionReleases(context, keys)
   }
 
   serve(holder: SessionHolder): void {
     this.#holder = holder
   }
 
+  /** From now on claims are made under this name. */
   start(incarnation: Incarnation, epoch: number): void {
-    this.#incarnation = incarnation
-    this.#epoch = epoch
+    this.#self = { incarnation, epoch }
+  }
+
+  /** The membership watch has something new. */
+  onMembersChanged(): void {
+    this.#policy.onMembersChanged(this.#context.membership.list())
   }
 
   /** As `SessionOwnership.claim`. */
-  async claim(clientId: ClientId): Promise<ClaimAnswer> {
+  async claim(request: ClaimRequest): Promise<ClaimAnswer> {
+    const { clientId } = request
     if (this.#claiming.has(clientId)) throw new Error(`client id claimed while a claim for it is under way`)
-    if (!this.#context.presence.isActive()) return { status: 'refused', reason: 'suspended' }
-    const kept = this.#stillOwned(clientId)
-    if (kept !== undefined) return { status: 'claimed', token: kept, resumableToken: kept }
+    if (!this.#context.presence.isActive()) return this.#refused('suspended')
     this.#claiming.add(clientId)
     try {
-      if (!(await this.#admission.enter())) return { status: 'refused', reason: 'unavailable' }
-      try {
-        return await this.#contend(clientId)
-      } finally {
-        this.#admission.leave()
-      }
+      const owned = this.#owned.get(clientId)
+      if (owned !== undefined) return await this.#keep(request, owned)
+      if (this.#context.isSettling?.() === true) return this.#refused('unavailable')
+      this.stats.claims++
+      const answer = await this.#admitted(request)
+      return answer.status === 'refused' ? this.#refused(answer.reason) : answer
     } finally {
       this.#claiming.delete(clientId)
     }
   }
 
+  /** As `SessionOwnership.setWill`. */
+  setWill(
+    clientId: ClientId,
+    token: FencingToken,
+    will: WillRecord | undefined,
+    dueAtMs?: number,
+  ): Promise<boolean> {
+    const owned = this.#ownedUnder(clientId, token)
+    if (owned === undefined) return Promise.resolve(false)
+    this.#wills.giveBack(owned.willBytes)
+    const value = this.#wills.take(will, dueAtMs)
+    owned.willBytes = value?.length ?? 0
+    if (value !== undefined) return this.#rewrites.putWill(clientId, owned, value)
+    if (owned.hasWill) this.#rewrites.deleteWill(clientId, owned)
+    return Promise.resolve(true)
+  }
+
+  /** As `SessionOwnership.setExpiry`. */
+  setExpiry(clientId: ClientId, token: FencingToken, seconds: number): void {
+    const owned = this.#ownedUnder(clientId, token)
+    if (owned !== undefined) this.#rewrites.setExpiry(clientId, owned, seconds)
+  }
+
   /** As `SessionOwnership.release`. */
   release(clientId: ClientId, token: FencingToken): void {
     const owned = this.#owned.get(clientId)
-    const isOwnedSo = token.epoch === this.#epoch && owned === token.revision
-    if (owned !== undefined && !isOwnedSo) return
-    this.#owned.delete(clientId)
-    if (!this.#releases.add(clientId, token)) {
-      this.#context.logger.debug('too many releases wait; a session record stays until it is claimed', {
-        clientId,
-      })
-    }
+    if (owned !== undefined && compareTokens(owned.token, token) !== 0) return
+    this.#disown(clientId)
+    this.#addRelease(clientId, this.#releaseOf(clientId, token, owned))
   }
 
-  /** What the owner answers another node: it gives the session up, unless it is just claiming it itself. */
-  judge(clientId: ClientId, token: FencingToken): Exclude<ConsentAnswer, 'unreachable'> {
-    if (this.#holder === undefined || this.#claiming.has(clientId)) return 'retry'
+  /** Whether another node may have the session. Not while it is owned under another token, or just being claimed. */
+  mayLetGo(clientId: ClientId, token: FencingToken): boolean {
+    if (this.#holder === undefined || this.#claiming.has(clientId)) return false
     const owned = this.#owned.get(clientId)
-    if (owned !== undefined && (owned !== token.revision || token.epoch !== this.#epoch)) return 'retry'
-    this.#giveUp(clientId)
-    return 'consent'
+    return owned === undefined || compareTokens(owned.token, token) === 0
+  }
+
+  /**
+   * Another node was told that it may have the session: it counts as owned here only after it was claimed again, which makes
+   * the other's swap fail.
+   */
+  letGo(clientId: ClientId): void {
+    this.#disown(clientId)
+  }
+
+  /** Whether a write of a refused claim may still be carried out. */
+  isUnsettled(clientId: ClientId): boolean {
+    return this.#unsettled.has(clientId)
   }
 
   /** Everything claimed and not given up. */
   owned(): OwnedSession[] {
-    return Array.from(this.#owned, ([clientId, revision]) => ({
-      clientId,
-      token: { epoch: this.#epoch, revision },
-    }))
+    return Array.from(this.#owned, ([clientId, { token }]) => ({ clientId, token }))
   }
 
   /** Gives up sessions others have taken. */
   surrender(clientIds: readonly ClientId[]): void {
-    for (const clientId of clientIds) this.#giveUp(clientId)
+    for (const clientId of clientIds) {
+      const owned = this.#disown(clientId)
+      // Its record is another's, but its will is still this node's to clear away.
+      if (owned?.hasWill === true) this.#addRelease(clientId, this.#releaseOf(clientId, owned.token, owned))
+      this.#holder?.surrender(clientId)
+    }
+  }
+
+  /**
+   * After the store was restored or emptied, and `start` was called anew: writes the records of everything owned again, and
+   * of what is on this node's disk without having been claimed in this life, under their tokens, and the wills of what is
+   * owned. Answers what others own by now, which the caller is to surrender. Rejects with COORDINATION_UNAVAILABLE; repeating
+   * is harmless.
+   */
+  reclaimAll(): Promise<ClientId[]> {
+    const willOf = (clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined =>
+      this.#willOf(clientId, owned)
+    return reclaim({ ...this.#contest, willOf }, [...this.#owned, ...this.#stored()])
   }
 
   /** Sends the releases that wait. */
   close(): Promise<void> {
+    this.#rewrites.close()
     return this.#releases.close()
   }
 
-  #giveUp(clientId: ClientId): void {
+  #refused(reason: Extract<ClaimAnswer, { status: 'refused' }>['reason']): ClaimAnswer {
+    this.stats.refused[reason]++
+    return { status: 'refused', reason }
+  }
+
+  #disown(clientId: ClientId): OwnedRecord | undefined {
+    const owned = this.#owned.get(clientId)
     this.#owned.delete(clientId)
-    this.#holder?.surrender(clientId)
+    this.#wills.giveBack(owned?.willBytes ?? 0)
+    return owned
   }
 
-  /** The token of a session that is owned without asking the store. */
-  #stillOwned(clientId: ClientId): FencingToken | undefined {
-    const revision = this.#owned.get(clientId)
-    return revision === undefined ? undefined : { epoch: this.#epoch, revision }
+  /** Nothing here is claimed, but it is not to be taken for nobody's. Its will is pending here alone. */
+  *#stored(): Iterable<readonly [ClientId, OwnedRecord]> {
+    for (const { clientId, token } of this.#holder?.unclaimed() ?? []) {
+      const expirySeconds = this.#holder?.expiryOf(clientId) ?? 0
+      const isKnown = this.#owned.has(clientId) || this.#claiming.has(clientId)
+      const record = { token, modRevision: token.revision, expirySeconds, hasWill: false, willBytes: 0 }
+      if (!isKnown) yield [clientId, record]
+    }
   }
 
-  async #contend(clientId: ClientId): Promise<ClaimAnswer> {
-    const { presence, membership } = this.#context
+  /** The will of an owned session's client as it is now, to be kept again. */
+  #willOf(clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined {
+    const kept = owned.hasWill ? this.#holder?.willOf(clientId) : undefined
+    if (kept === undefined) return undefined
+    this.#wills.giveBack(owned.willBytes)
+    const value = this.#wills.take(kept.will, kept.dueAtMs)
+    owned.willBytes = value?.length ?? 0
+    return value
+  }
+
+  #ownedUnder(clientId: ClientId, token: FencingToken): OwnedRecord | undefined {
+    const owned = this.#owned.get(clientId)
+    return owned !== undefined && compareTokens(owned.token, token) === 0 ? owned : undefined
+  }
+
+  #releaseOf(clientId: ClientId, token: FencingToken, owned: OwnedRecord | undefined): Release {
+    const { keys, nodeId } = this.#context
+    const willKey = keys.will(nodeId, this.#self.incarnation, clientId)
+    const modRevision = owned?.modRevision ?? token.revision
+    return { token, modRevision, willKey: owned?.hasWill === true ? willKey : undefined }
+  }
+
+  #addRelease(clientId: ClientId, release: Release): void {
+    if (this.#releases.add(clientId, release)) return
+    this.#context.logger.debug('too many releases wait; a session record stays until it is claimed', {
+      clientId,
+    })
+  }
+
+  /** A session that is owned already: its record need not be asked for, only what it says may change. */
+  async #keep(
+    { clientId, will, expiryIntervalSeconds }: ClaimRequest,
+    owned: OwnedRecord,
+  ): Promise<ClaimAnswer> {
+    const { token } = owned
+    const isExpiryKept = this.#changeExpiry(clientId, owned, expiryIntervalSeconds)
+    const isWillKept = await this.setWill(clientId, token, will)
+    const isKept = (await isExpiryKept) && isWillKept
+    if (!isKept || this.#owned.get(clientId) !== owned) return this.#refused('unavailable')
+    return { status: 'claimed', token, resumableToken: token, isTransferred: false }
+  }
+
+  /**
+   * Lazily, but where a record that says "ends with its connection" is concerned: anybody might take such a session from a
+   * dead node at once, though its client had been told that it is kept.
+   */
+  async #changeExpiry(clientId: ClientId, owned: OwnedRecord, seconds: number): Promise<boolean> {
+    if (seconds === this.#rewrites.expiryOf(clientId, owned)) return true
+    if (owned.expirySeconds === 0) return this.#rewrites.putExpiry(clientId, owned, seconds)
+    this.#rewrites.setExpiry(clientId, owned, seconds)
+    return true
+  }
+
+  async #admitted(request: ClaimRequest): Promise<ClaimAnswer> {
+    if (!(await this.#admission.enter())) return { status: 'refused', reason: 'unavailable' }
+    try {
+      return await this.#contend(request)
+    } finally {
+      this.#admission.leave()
+    }
+  }
+
+  async #contend({ will, ...request }: ClaimRequest): Promise<ClaimAnswer> {
+    const { clientId, expiryIntervalSeconds } = request
     await this.#releases.settled(clientId)
     const released = this.#releases.callBack(clientId)
     const unsettled = this.#unsettled.get(clientId) ?? (new Map() as UnsettledWrites)
-    const contest = new ClaimContest(
-      {
-        ...this.#context,
-        isActive: () => presence.isActive(),
-        generation: () => presence.generation,
-        isLive: (nodeId, incarnation) => membership.isLive(nodeId, incarnation),
-      },
-      { incarnation: this.#incarnation, epoch: this.#epoch },
-      clientId,
-      unsettled,
-    )
-    const answer = await contest.run()
+    const value = this.#wills.take(will)
+    const willBytes = value?.length ?? 0
+    const wish = { ...request, will: value }
+    const answer = await new ClaimContest(this.#contest, wish, unsettled).run()
     if (answer.status === 'claimed') {
-      this.#owned.set(clientId, answer.token.revision)
+      const { token } = answer
+      const hasOldWill = wish.will === undefined && released?.willKey !== undefined
+      const hasWill = wish.will !== undefined || hasOldWill
+      const modRevision = token.revision
+      const owned = { token, modRevision, expirySeconds: expiryIntervalSeconds, hasWill, willBytes }
+      this.#owned.set(clientId, owned)
       this.#unsettled.delete(clientId)
+      if (hasOldWill) this.#rewrites.deleteWill(clientId, owned)
     } else {
-      if (released !== undefined) this.#releases.add(clientId, released)
+      this.#wills.giveBack(willBytes)
+      if (released !== undefined) this.#addRelease(clientId, released)
       const isRemembered = this.#unsettled.size < limits.claimsWaitingMax
       if (unsettled.size > 0 && isRemembered) this.#unsettled.set(clientId, unsettled)
     }

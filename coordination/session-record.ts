@@ -3,17 +3,32 @@ import type { CoordinationEntry } from '../src/core/ports/coordination-store.ts'
 import { parseRecord } from './member-record.ts'
 
 /**
- * Who owns a session, as its record in the coordination store says. It is on no lease: it outlives its owner, which is
- * what tells a returning node whether its stored session was superseded.
+ * How the owner came by the session. `new`: nobody had it. `reconnect`: the same node did. `moved`: the previous owner handed
+ * it over. `clean`: its client wanted nothing of what another had. `owner-lost`: the previous owner is dead. `reclaimed`: the
+ * store had forgotten who owns it.
+ */
+export type OwnershipOrigin = 'new' | 'reconnect' | 'moved' | 'clean' | 'owner-lost' | 'reclaimed'
+
+/**
+ * Who owns a session, as its record in the coordination store says: about 150 B of JSON. It is on no lease: it outlives its
+ * owner, which is what tells a returning node whether its stored session was superseded.
  */
 export interface OwnershipRecord {
   readonly node: NodeId
   readonly incarnation: Incarnation
+  /** Of the token. */
   readonly epoch: number
   /** 0: the mod revision of this very record, which a value cannot contain; rewrites that change no owner copy it. */
   readonly tokenRevision: number
   /** Random, new with every claim: tells the claimant whether a write of unknown outcome was carried out. */
   readonly nonce: string
+  /** Seconds the session outlives its connection, as last written; 0xFFFFFFFF = for ever. */
+  readonly expiry: number
+  readonly how: OwnershipOrigin
+  /** Node that owned it before, if another. */
+  readonly from?: NodeId | undefined
+  /** Wall clock ms of the last change of owner. */
+  readonly sinceMs: number
 }
 
 /** A record as it was read. */
@@ -22,18 +37,37 @@ export interface StoredOwnership extends OwnershipRecord {
   readonly token: FencingToken
 }
 
+const ORIGINS: ReadonlySet<unknown> = new Set<OwnershipOrigin>([
+  'new',
+  'reconnect',
+  'moved',
+  'clean',
+  'owner-lost',
+  'reclaimed',
+])
+
 export function encodeOwnership(record: OwnershipRecord): Uint8Array {
+  const { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs } = record
+  const fields = { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs }
   // Encoders hand out more memory than they fill, and there is a record for every client.
-  return new TextEncoder().encode(JSON.stringify(record)).slice()
+  return new TextEncoder().encode(JSON.stringify(fields)).slice()
 }
 
 /** Undefined when the value is not an ownership record: it then owns nothing and may be overwritten. */
 export function decodeOwnership({ value, modRevision }: CoordinationEntry): StoredOwnership | undefined {
-  const { node, incarnation, epoch, tokenRevision, nonce } = parseRecord(value) ?? {}
-  if (typeof node !== 'string' || typeof nonce !== 'string') return undefined
+  const fields = parseRecord(value) ?? {}
+  const { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs } = fields
+  if (typeof node !== 'string' || typeof nonce !== 'string' || !isOrigin(how)) return undefined
   if (!isCount(incarnation) || !isCount(epoch) || !isCount(tokenRevision)) return undefined
+  if (!isCount(expiry) || !isCount(sinceMs)) return undefined
+  if (from !== undefined && typeof from !== 'string') return undefined
   const token = { epoch, revision: tokenRevision === 0 ? modRevision : tokenRevision }
-  return { node, incarnation, epoch, tokenRevision, nonce, modRevision, token }
+  const record = { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs }
+  return { ...record, modRevision, token }
+}
+
+function isOrigin(value: unknown): value is OwnershipOrigin {
+  return ORIGINS.has(value)
 }
 
 function isCount(value: unknown): value is number {

@@ -18,10 +18,12 @@ import type { CoordinationKeys } from './keys.ts'
 import { decodeOwnership } from './session-record.ts'
 import { isAtRevision } from './store-calls.ts'
 
-interface Release {
+export interface Release {
   readonly token: FencingToken
-  /** Mod revision at which the record is deleted: that of the token until a rewrite is met. */
+  /** Mod revision at which the record is deleted. */
   readonly modRevision: number
+  /** Of a will that goes with the session; undefined when there is none. */
+  readonly willKey: string | undefined
 }
 
 const BATCH_MAX = 100
@@ -51,20 +53,20 @@ export class SessionReleases {
   }
 
   /** False when too many wait: the record stays until somebody claims the session. */
-  add(clientId: ClientId, token: FencingToken): boolean {
+  add(clientId: ClientId, release: Release): boolean {
     const waiting = this.#waiting.get(clientId)
-    if (waiting !== undefined && compareTokens(waiting.token, token) >= 0) return true
+    if (waiting !== undefined && compareTokens(waiting.token, release.token) >= 0) return true
     if (waiting === undefined && this.#waiting.size >= limits.releasesWaitingMax) return false
-    this.#waiting.set(clientId, { token, modRevision: token.revision })
+    this.#waiting.set(clientId, release)
     if (!this.#isRunning && !this.#isClosed) void this.#run()
     return true
   }
 
-  /** Takes back a release that has not been sent; its token, or undefined when there is none. */
-  callBack(clientId: ClientId): FencingToken | undefined {
+  /** Takes back a release that has not been sent; undefined when there is none. */
+  callBack(clientId: ClientId): Release | undefined {
     const release = this.#waiting.get(clientId)
     this.#waiting.delete(clientId)
-    return release?.token
+    return release
   }
 
   /** Resolves when no delete of this session is on its way. */
@@ -115,26 +117,28 @@ export class SessionReleases {
     return outcome.outcome === 'done'
   }
 
-  #guardedDelete(clientId: ClientId, { modRevision }: Release): CoordinationOperation {
+  #guardedDelete(clientId: ClientId, { modRevision, willKey }: Release): CoordinationOperation {
     const key = this.#keys.session(clientId)
+    // A will kept under this life is of no use to anybody, whoever has the session by now.
+    const dropWill: CoordinationOperation[] = willKey === undefined ? [] : [{ type: 'delete', key: willKey }]
     return {
       type: 'transaction',
       transaction: {
         compare: [isAtRevision(key, modRevision)],
-        success: [{ type: 'delete', key }],
-        failure: [{ type: 'get', key }],
+        success: [{ type: 'delete', key }, ...dropWill],
+        failure: [{ type: 'get', key }, ...dropWill],
       },
     }
   }
 
   /** A record rewritten under the same token is deleted at its new revision; any other is somebody's. */
-  #onAnswer(clientId: ClientId, { token }: Release, answer: CoordinationOperationResult | undefined): void {
+  #onAnswer(clientId: ClientId, release: Release, answer: CoordinationOperationResult | undefined): void {
     if (answer?.type !== 'transaction' || answer.result.succeeded) return
     const [found] = answer.result.results
     const record =
       found?.type === 'get' && found.entry !== undefined ? decodeOwnership(found.entry) : undefined
-    if (record === undefined || compareTokens(record.token, token) !== 0) return
-    this.#addAgain(clientId, { token, modRevision: record.modRevision })
+    if (record === undefined || compareTokens(record.token, release.token) !== 0) return
+    this.#addAgain(clientId, { ...release, modRevision: record.modRevision })
   }
 
   #addAgain(clientId: ClientId, release: Release): void {

@@ -1,5 +1,3 @@
-import { filterHash } from './filter-hash.ts'
-
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -11,7 +9,6 @@ export class ByteReader {
   readonly #view: DataView
   #at = 0
   #failed = false
-  #lastTextHash = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
@@ -27,13 +24,12 @@ export class ByteReader {
     return this.#bytes.length - this.#at
   }
 
-  /** `filterHash` of the text read last. */
-  get lastTextHash(): number {
-    return this.#lastTextHash
-  }
-
   uint8(): number {
     return this.#take(1) ? (this.#bytes[this.#at - 1] as number) : 0
+  }
+
+  uint16(): number {
+    return this.#take(2) ? this.#view.getUint16(this.#at - 2) : 0
   }
 
   uint32(): number {
@@ -53,13 +49,17 @@ export class ByteReader {
   }
 
   text(): string {
-    return this.#text(this.#take(2) ? this.#view.getUint16(this.#at - 2) : 0)
+    return this.#text(this.uint16())
+  }
+
+  /** The next `count` bytes, not copied; none when they are not there. */
+  raw(count: number): Uint8Array {
+    return this.#take(count) ? this.#bytes.subarray(this.#at - count, this.#at) : new Uint8Array(0)
   }
 
   #text(length: number): string {
     if (!this.#take(length)) return ''
     const start = this.#at - length
-    this.#lastTextHash = filterHash(this.#bytes, start, this.#at)
     try {
       return decoder.decode(this.#bytes.subarray(start, this.#at))
     } catch {

@@ -19,6 +19,13 @@ export class ByteWriter {
     this.#bytes[this.#length++] = value
   }
 
+  uint16(value: number): void {
+    this.#reserve(2)
+    this.#view.setUint16(this.#length, value)
+    this.#length += 2
+  }
+
+  /** Signed or unsigned: the low 32 bits. */
   uint32(value: number): void {
     this.#reserve(4)
     this.#view.setUint32(this.#length, value)
@@ -49,6 +56,12 @@ export class ByteWriter {
     if (written > 0xffff) throw new Error(`text of ${written} bytes, at most 65535 fit`)
     this.#view.setUint16(this.#length, written)
     this.#length += 2 + written
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length)
+    this.#bytes.set(bytes, this.#length)
+    this.#length += bytes.length
   }
 
   /** Overwrites four bytes written before. */

@@ -1,30 +1,50 @@
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
+import { TopicHasher } from '../src/core/interest-hash.ts'
+import { limits } from '../src/core/limits.ts'
 import type { Clock, Timer } from '../src/core/ports/clock.ts'
 import type { Gossip } from '../src/core/ports/gossip.ts'
+import type { InterestRecords } from '../src/core/ports/interest-records.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
-import type { RemoteIndex, RemoteInterestStatus } from '../src/core/ports/routing.ts'
+import type {
+  InterestListener,
+  LocalIndex,
+  RemoteIndex,
+  RemoteInterestStatus,
+  RouteBarrier,
+} from '../src/core/ports/routing.ts'
+import { AppliedTracker } from './applied-tracker.ts'
+import type { BarrierLevel } from './applied-tracker.ts'
 import { decodeDelta } from './delta-codec.ts'
-import { decodeInterestFrame, encodeBare, encodeConfirm, encodeSummary } from './interest-frame-codec.ts'
-import type { InterestFrame } from './interest-frame-codec.ts'
+import type { InterestDelta } from './delta-codec.ts'
+import { DeltaSpreader } from './delta-spreader.ts'
+import { InterestFeeds } from './interest-feeds.ts'
+import { recordedBytes } from './feed-writer.ts'
+import { decodeInterestFrame, encodeApplied, encodeDigest, encodePull } from './interest-frame-codec.ts'
+import type { InterestFrame, InterestPull } from './interest-frame-codec.ts'
 import { createInterestStats } from './interest-stats.ts'
 import type { InterestStats } from './interest-stats.ts'
 import { LocalInterest } from './local-interest.ts'
+import { RateLimit } from './rate-limit.ts'
 import { RemoteInterest } from './remote-interest.ts'
-import { SnapshotSender } from './snapshot-sender.ts'
+import { RepairSender } from './repair-sender.ts'
 
 export interface InterestExchangeComponents {
   readonly gossip: Gossip
   readonly transport: PeerTransport
-  /** The distinct filters of this node's clients. */
-  readonly local: { filters(): Iterable<string> }
+  /** Undefined: gossip is the only way of changes. */
+  readonly records?: InterestRecords
+  /** The filters of this node's clients. */
+  readonly local: Pick<LocalIndex, 'filters' | 'groups'>
   readonly remote: RemoteIndex
   readonly clock: Clock
   readonly logger: Logger
 }
 
 export interface InterestExchangeOptions {
-  /** Least time between two delta messages of this node. */
+  /** Name of the cluster: the hashes of exact filters depend on it. */
+  readonly cluster: string
+  /** Least time between two deltas of this node. */
   readonly batchIntervalMs: number
   /** Time between two digests to each peer; what gossip loses is repaired within about two of them. */
   readonly digestIntervalMs: number
@@ -32,7 +52,12 @@ export interface InterestExchangeOptions {
 
 interface MemberInterest {
   readonly remote: RemoteInterest
+  readonly deltas: RateLimit
+  readonly frames: RateLimit
+  readonly pulls: RateLimit
   isLinkUp: boolean
+  /** This node's sequence when the link came up: a peer that has applied it has confirmed. */
+  linkSequence: number
   hasConfirmed: boolean
 }
 
@@ -40,17 +65,23 @@ interface MemberInterest {
  * Keeps the remote index in step with what the other members' clients subscribe to, and theirs with this node's
  * (PROTOCOLS section 7, WIRE.md).
  *
- * Changes travel as numbered deltas by gossip, which may lose anything; digests, pulls and snapshots travel by stream
- * and repair it. Believes nobody but current members in their current incarnation; a frame that is malformed or lies
- * closes the link it came by. Never routes and never looks into a filter.
+ * Changes travel as numbered deltas, mostly by gossip, which may lose anything; digests, pulls and repairs travel by stream
+ * and mend it. Believes nobody but current members in their current incarnation; a frame that is malformed or lies, or
+ * more of them than one member's share, closes the link it came by. Never routes, and looks into a filter only to see
+ * whether it has wildcards.
  */
-export class InterestExchange {
+export class InterestExchange implements InterestListener, RouteBarrier {
   readonly stats: Readonly<InterestStats>
+  /** By which ways changes travel; gossip, until they follow something else. */
+  readonly feeds: InterestFeeds
   readonly #stats: InterestStats
   readonly #components: InterestExchangeComponents
-  readonly #digestIntervalMs: number
+  readonly #options: InterestExchangeOptions
+  readonly #hasher: TopicHasher
   readonly #local: LocalInterest
-  readonly #sender: SnapshotSender
+  readonly #spreader: DeltaSpreader
+  readonly #sender: RepairSender
+  readonly #tracker: AppliedTracker
   readonly #members = new Map<NodeId, MemberInterest>()
   /** Incarnations whose link is up, members here or not yet. */
   readonly #linked = new Map<NodeId, Incarnation>()
@@ -59,13 +90,40 @@ export class InterestExchange {
   #digestTimer: Timer | undefined
 
   constructor(components: InterestExchangeComponents, options: InterestExchangeOptions) {
-    this.#components = components
-    this.#digestIntervalMs = options.digestIntervalMs
-    this.stats = this.#stats = createInterestStats()
     const { gossip, transport, local, clock } = components
-    const publish = (message: Uint8Array): boolean => gossip.publish(message) // what is lost, a digest tells
-    this.#local = new LocalInterest({ local, publish, clock, stats: this.#stats }, options)
-    this.#sender = new SnapshotSender(transport, clock, this.#stats)
+    this.#components = components
+    this.#options = options
+    this.#hasher = new TopicHasher(options.cluster)
+    const stats = createInterestStats()
+    this.stats = this.#stats = stats
+    this.#tracker = new AppliedTracker(clock, stats)
+    this.#sender = new RepairSender(transport, clock, stats)
+    this.#spreader = new DeltaSpreader({ gossip, transport, clock, stats, linked: () => this.#linked.keys() })
+    this.#local = new LocalInterest(
+      {
+        local,
+        clock,
+        publish: (messages, sequence, changedAtMs) => {
+          this.#tracker.batchSent(sequence, changedAtMs)
+          if (this.feeds.writesGossip) this.#spreader.spread(messages)
+          this.feeds.spread(messages)
+        },
+        onNewGeneration: () => {
+          this.feeds.onNewGeneration()
+          this.#sendDigests()
+        },
+        batchIntervalMs: () => this.#spreader.intervalMs(options.batchIntervalMs, this.#members.size),
+      },
+      options.cluster,
+    )
+    this.feeds = new InterestFeeds({
+      ...components,
+      records: components.records,
+      hasher: this.#hasher,
+      local: this.#local,
+      take: (nodeId, delta) => this.#members.get(nodeId)?.remote.onDelta(delta),
+      indexed: nodeId => this.#members.get(nodeId)?.remote.state,
+    })
     gossip.onMessage(message => this.#onGossip(message))
     transport.onFrame('interest', (from, frame) => this.#onFrame(from, frame))
     transport.addPeerListener({
@@ -79,18 +137,25 @@ export class InterestExchange {
     if (this.#self !== undefined) throw new Error('the interest exchange was started twice')
     this.#self = { nodeId, incarnation }
     this.#local.start(nodeId, incarnation)
-    this.#digestTimer = this.#components.clock.repeat(this.#digestIntervalMs, () => this.#sendDigests())
-    this.#sendDigests()
+    const { digestIntervalMs } = this.#options
+    this.#digestTimer = this.#components.clock.repeat(digestIntervalMs, () => this.#sendDigests())
   }
 
-  /** This node has its first subscription with `filter`. */
   added(filter: string): void {
     this.#local.change(filter, true)
   }
 
-  /** This node has no subscription with `filter` any more. */
   removed(filter: string): void {
     this.#local.change(filter, false)
+  }
+
+  groupChanged(group: string, filter: string, members: number): void {
+    this.#local.changePattern(group, filter, members)
+  }
+
+  whenApplied(level: BarrierLevel, timeoutMs: number, done: (isApplied: boolean) => void): void {
+    const sequence = this.#local.hasPending ? undefined : this.#local.sequence
+    this.#tracker.wait(level, sequence, timeoutMs, done)
   }
 
   /** Replaces the peers, self left out. What departed nodes and older incarnations wanted is forgotten at once. */
@@ -100,14 +165,22 @@ export class InterestExchange {
       if (wanted.get(nodeId)?.incarnation === remote.peer.incarnation) continue
       this.#members.delete(nodeId)
       this.#sender.cancel(nodeId)
+      this.#tracker.memberLeft(nodeId)
       remote.dispose()
     }
     for (const member of members) {
       if (this.#members.has(member.nodeId)) continue
       this.#members.set(member.nodeId, this.#newMember(member))
+      this.#tracker.memberJoined(member.nodeId)
       if (this.#linked.get(member.nodeId) === member.incarnation) this.#onPeerUp(member)
     }
+    this.feeds.setMembers(members)
     this.#changed()
+  }
+
+  /** How many changes of its own interest this node has announced. */
+  get sequence(): number {
+    return this.#local.sequence
   }
 
   /** Members whose interest is not known here: the remote index has them match everything. */
@@ -120,6 +193,11 @@ export class InterestExchange {
     return this.#nodesWhere(({ hasConfirmed }) => !hasConfirmed)
   }
 
+  /** Whether that member has confirmed, on its present link, that it holds this node's interest. */
+  isKnownTo(nodeId: NodeId): boolean {
+    return this.#members.get(nodeId)?.hasConfirmed === true
+  }
+
   /** Called whenever `missing` or `unheard` may have changed. */
   onSynchronizedChanged(listener: () => void): void {
     this.#listeners.push(listener)
@@ -129,25 +207,43 @@ export class InterestExchange {
     return [...this.#members.values()].map(({ remote }) => remote.status)
   }
 
+  /** About what all members would have in the coordination store if their changes travelled that way. */
+  recordedBytes(): number {
+    let bytes = recordedBytes(this.#local.size)
+    for (const { remote } of this.#members.values()) bytes += recordedBytes(remote.size)
+    return bytes
+  }
+
   stop(): void {
     this.#digestTimer?.cancel()
+    this.feeds.stop()
     this.#local.stop()
     for (const nodeId of this.#members.keys()) this.#sender.cancel(nodeId)
   }
 
   #newMember(peer: PeerAddress): MemberInterest {
     const { remote: index, transport, clock, logger } = this.#components
-    const { nodeId } = peer
+    const { nodeId, incarnation } = peer
     const remote = new RemoteInterest(peer, {
       index,
+      hasher: this.#hasher,
       clock,
       logger,
       stats: this.#stats,
-      sendPull: () => transport.send(nodeId, 'interest', encodeBare('pull')),
-      sendConfirm: sequence => transport.send(nodeId, 'interest', encodeConfirm(peer.incarnation, sequence)),
+      sendPull: pull => transport.send(nodeId, 'interest', encodePull(pull)),
+      sendApplied: sequence => transport.send(nodeId, 'interest', encodeApplied(incarnation, sequence)),
       onKnownChanged: () => this.#changed(),
+      onApplied: () => this.feeds.onIndexed(nodeId),
     })
-    return { remote, isLinkUp: false, hasConfirmed: false }
+    return {
+      remote,
+      deltas: new RateLimit(clock, limits.gossipDeltasPerSecondMax, limits.gossipDeltasBurstMax),
+      frames: new RateLimit(clock, limits.interestBytesPerSecondMax, limits.interestBytesBurstMax),
+      pulls: new RateLimit(clock, limits.interestPullsPerSecondMax, limits.interestPullsBurstMax),
+      isLinkUp: false,
+      linkSequence: 0,
+      hasConfirmed: false,
+    }
   }
 
   #onPeerUp({ nodeId, incarnation }: PeerAddress): void {
@@ -155,6 +251,7 @@ export class InterestExchange {
     const member = this.#members.get(nodeId)
     if (member?.remote.peer.incarnation !== incarnation) return
     member.isLinkUp = true
+    member.linkSequence = this.#local.sequence
     member.remote.onLinkUp()
     this.#sendDigest(nodeId)
   }
@@ -181,8 +278,15 @@ export class InterestExchange {
       this.#stats.ignored++
       return
     }
+    this.#spreader.heard()
+    // Not signed, so nobody can be blamed: what is dropped here a digest repairs.
+    if (member.deltas.take(1)) this.#onDelta(member, delta)
+    else this.#stats.flooded++
+  }
+
+  #onDelta(member: MemberInterest, delta: InterestDelta): void {
     this.#stats.deltasReceived++
-    member.remote.onDelta(delta)
+    if (this.feeds.onGossip(delta.nodeId, delta)) member.remote.onDelta(delta)
   }
 
   #onFrame(from: PeerAddress, bytes: Uint8Array): void {
@@ -191,37 +295,62 @@ export class InterestExchange {
       this.#stats.ignored++
       return
     }
+    if (!member.frames.take(bytes.length)) return this.#flooded(from.nodeId, 'more interest frames')
     const frame = decodeInterestFrame(bytes)
+    if (frame?.type === 'pull') return this.#onPull(member, frame)
     const fault = frame === undefined ? 'a malformed interest frame' : this.#handle(member, frame)
     if (fault === undefined) return
     this.#stats.rejected++
     this.#components.transport.disconnect(from.nodeId, `it sent ${fault}`)
   }
 
-  #handle(member: MemberInterest, frame: InterestFrame): string | undefined {
+  #onPull(member: MemberInterest, pull: InterestPull): void {
+    const { nodeId } = member.remote.peer
+    if (member.pulls.take(1)) this.#sender.send(nodeId, this.#local.repairFor(pull))
+    else this.#flooded(nodeId, 'more requests for interest')
+  }
+
+  #flooded(nodeId: NodeId, what: string): void {
+    this.#stats.flooded++
+    this.#components.transport.disconnect(nodeId, `it sent ${what} than one member may`)
+  }
+
+  #handle(member: MemberInterest, frame: Exclude<InterestFrame, { type: 'pull' }>): string | undefined {
+    const { remote } = member
     switch (frame.type) {
       case 'digest':
-        return member.remote.onDigest(frame)
-      case 'pull':
-        this.#sender.send(member.remote.peer.nodeId, this.#local.snapshot())
+        return remote.onDigest(frame)
+      case 'repair-begin':
+        return remote.onRepairBegin(frame)
+      case 'segments':
+        return remote.onSegments(frame.segments)
+      case 'patterns':
+        return remote.onPatterns(frame.patterns)
+      case 'repair-end':
+        return remote.onRepairEnd()
+      case 'applied':
+        return this.#onApplied(member, frame.incarnation, frame.sequence)
+      case 'delta': {
+        const { nodeId, incarnation } = frame.delta
+        if (nodeId !== remote.peer.nodeId || incarnation !== remote.peer.incarnation) return "another's delta"
+        this.#onDelta(member, frame.delta)
         return undefined
-      case 'snapshot-begin':
-        return member.remote.onSnapshotBegin(frame)
-      case 'snapshot-part':
-        return member.remote.onSnapshotPart(frame.filters, frame.checksum)
-      case 'snapshot-end':
-        return member.remote.onSnapshotEnd()
-      case 'confirm':
-        return this.#onConfirm(member, frame.incarnation, frame.sequence)
+      }
     }
   }
 
-  #onConfirm(member: MemberInterest, incarnation: Incarnation, sequence: number): string | undefined {
-    if (incarnation !== this.#self?.incarnation || sequence > this.#local.summary().sequence) {
-      return 'a confirmation of what was never announced'
+  #onApplied(member: MemberInterest, incarnation: Incarnation, sequence: number): string | undefined {
+    if (incarnation !== this.#self?.incarnation) return 'an acknowledgement to another incarnation'
+    if (sequence > this.#local.sequence) {
+      // A third member may have forged the delta: not believed, and repaired there by the next digest.
+      this.#stats.rejected++
+      return undefined
     }
-    member.hasConfirmed = true
-    this.#changed()
+    this.#tracker.memberApplied(member.remote.peer.nodeId, sequence)
+    if (!member.hasConfirmed && sequence >= member.linkSequence) {
+      member.hasConfirmed = true
+      this.#changed()
+    }
     return undefined
   }
 
@@ -231,7 +360,7 @@ export class InterestExchange {
 
   #sendDigest(nodeId: NodeId): void {
     if (this.#self === undefined) return
-    this.#components.transport.send(nodeId, 'interest', encodeSummary('digest', this.#local.summary()))
+    this.#components.transport.send(nodeId, 'interest', encodeDigest(this.#local.summary()))
   }
 
   #nodesWhere(condition: (member: MemberInterest) => boolean): readonly NodeId[] {

@@ -1,41 +1,72 @@
 import type { Incarnation } from '../src/core/ids.ts'
+import { BLOOM_BITS_MAX, BLOOM_BITS_MIN, SEGMENT_BITS, SEGMENT_POSITIONS } from '../src/core/interest-hash.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { INTEREST_WIRE_VERSION } from './delta-codec.ts'
+import { decodeDelta, INTEREST_WIRE_VERSION } from './delta-codec.ts'
+import type { InterestDelta } from './delta-codec.ts'
+import { decodePatterns, encodePattern } from './pattern-codec.ts'
+import type { Pattern } from './pattern-codec.ts'
+import { decodeSegments, encodeSegment } from './segment-codec.ts'
+import type { Segment } from './segment-codec.ts'
 
-/** Filters of one snapshot part take at most about this many bytes, unless a single filter is larger. */
+/** One part of a repair takes about this many bytes, unless a single pattern is larger. */
 const PART_BYTES_MAX = 60 * 1024
+const SEGMENT_BYTES_MAX = 5 + SEGMENT_POSITIONS / 8
 
-/** A node's interest in four numbers: how many filters, and the sum of their `filterHash` modulo 2^32, at `sequence`. */
+/** A node's interest in few numbers, as of `sequence`. */
 export interface InterestSummary {
   readonly incarnation: Incarnation
   readonly sequence: number
-  readonly count: number
-  readonly checksum: number
+  /** Raised whenever the bloom filter is built anew; from 1. */
+  readonly generation: number
+  /** The bloom filter has 2^bits positions. */
+  readonly bits: number
+  readonly exactCount: number
+  /** Sum of `positionChecksum` of the set positions, modulo 2^32. */
+  readonly exactChecksum: number
+  readonly patternCount: number
+  /** Sum of `patternChecksum` of the patterns, modulo 2^32. */
+  readonly patternChecksum: number
+}
+
+/** What the sender of a pull has of the receiver's interest; the receiver sends what differs. */
+export interface InterestPull {
+  /** 0 when it has no bloom filter to compare. */
+  readonly generation: number
+  readonly patternCount: number
+  readonly patternChecksum: number
+  /** By segment of that generation's bloom filter. */
+  readonly checksums: Uint32Array
+}
+
+export interface RepairBegin extends InterestSummary {
+  /** Segments that follow: all there are, or those that differ. */
+  readonly segments: number
+  /** All patterns follow, and take the place of those before. */
+  readonly hasPatterns: boolean
 }
 
 /** What travels on the interest channel. The sender is known from the link. */
 export type InterestFrame =
   | ({ readonly type: 'digest' } & InterestSummary)
-  | { readonly type: 'pull' }
-  | ({ readonly type: 'snapshot-begin' } & InterestSummary)
-  | {
-      readonly type: 'snapshot-part'
-      readonly filters: readonly string[]
-      /** Sum of the filters' `filterHash`, modulo 2^32. */
-      readonly checksum: number
-    }
-  | { readonly type: 'snapshot-end' }
-  /** The sender holds the receiver's interest, of this incarnation, as of `sequence`. */
-  | { readonly type: 'confirm'; readonly incarnation: Incarnation; readonly sequence: number }
+  | ({ readonly type: 'pull' } & InterestPull)
+  | ({ readonly type: 'repair-begin' } & RepairBegin)
+  | { readonly type: 'segments'; readonly segments: readonly Segment[] }
+  | { readonly type: 'patterns'; readonly patterns: readonly Pattern[] }
+  | { readonly type: 'repair-end' }
+  /** The sender has applied the receiver's interest, of this incarnation, up to `sequence`. */
+  | { readonly type: 'applied'; readonly incarnation: Incarnation; readonly sequence: number }
+  | { readonly type: 'delta'; readonly delta: InterestDelta }
 
 const typeBytes = {
   digest: 1,
   pull: 2,
-  'snapshot-begin': 3,
-  'snapshot-part': 4,
-  'snapshot-end': 5,
-  confirm: 6,
+  'repair-begin': 3,
+  segments: 4,
+  patterns: 5,
+  'repair-end': 6,
+  applied: 7,
+  delta: 8,
 } as const
 
 function begin(type: InterestFrame['type']): ByteWriter {
@@ -45,41 +76,88 @@ function begin(type: InterestFrame['type']): ByteWriter {
   return writer
 }
 
-export function encodeSummary(type: 'digest' | 'snapshot-begin', summary: InterestSummary): Uint8Array {
-  const writer = begin(type)
+function writeSummary(writer: ByteWriter, summary: InterestSummary): void {
   writer.uint64(summary.incarnation)
   writer.uint64(summary.sequence)
-  writer.uint32(summary.count)
-  writer.uint32(summary.checksum)
+  writer.uint32(summary.generation)
+  writer.uint8(summary.bits)
+  writer.uint32(summary.exactCount)
+  writer.uint32(summary.exactChecksum)
+  writer.uint32(summary.patternCount)
+  writer.uint32(summary.patternChecksum)
+}
+
+export function encodeDigest(summary: InterestSummary): Uint8Array {
+  const writer = begin('digest')
+  writeSummary(writer, summary)
   return writer.bytes()
 }
 
-export function encodeBare(type: 'pull' | 'snapshot-end'): Uint8Array {
-  return begin(type).bytes()
+export function encodePull(pull: InterestPull): Uint8Array {
+  const writer = begin('pull')
+  writer.uint32(pull.generation)
+  writer.uint32(pull.patternCount)
+  writer.uint32(pull.patternChecksum)
+  writer.uint32(pull.checksums.length)
+  for (const checksum of pull.checksums) writer.uint32(checksum)
+  return writer.bytes()
 }
 
-export function encodeConfirm(incarnation: Incarnation, sequence: number): Uint8Array {
-  const writer = begin('confirm')
+export function encodeRepairBegin(repair: RepairBegin): Uint8Array {
+  const writer = begin('repair-begin')
+  writeSummary(writer, repair)
+  writer.uint32(repair.segments)
+  writer.uint8(repair.hasPatterns ? 1 : 0)
+  return writer.bytes()
+}
+
+export function encodeRepairEnd(): Uint8Array {
+  return begin('repair-end').bytes()
+}
+
+/** Encodes from index `from` on, as many segments as one part takes, and says where the next part begins. */
+export function encodeSegments(
+  segments: readonly Segment[],
+  from: number,
+): { frame: Uint8Array; next: number } {
+  const writer = begin('segments')
+  const countAt = writer.length
+  writer.uint32(0)
+  let next = from
+  while (next < segments.length && writer.length + SEGMENT_BYTES_MAX <= PART_BYTES_MAX) {
+    encodeSegment(writer, segments[next++] as Segment)
+  }
+  writer.patchUint32(countAt, next - from)
+  return { frame: writer.bytes(), next }
+}
+
+/** As `encodeSegments`. */
+export function encodePatterns(
+  patterns: readonly Pattern[],
+  from: number,
+): { frame: Uint8Array; next: number } {
+  const writer = begin('patterns')
+  const countAt = writer.length
+  writer.uint32(0)
+  let next = from
+  while (next < patterns.length && writer.length < PART_BYTES_MAX)
+    encodePattern(writer, patterns[next++] as Pattern)
+  writer.patchUint32(countAt, next - from)
+  return { frame: writer.bytes(), next }
+}
+
+export function encodeApplied(incarnation: Incarnation, sequence: number): Uint8Array {
+  const writer = begin('applied')
   writer.uint64(incarnation)
   writer.uint64(sequence)
   return writer.bytes()
 }
 
-/** Encodes filters from index `from` on, as many as one part takes, and says where the next part begins. */
-export function encodePart(filters: readonly string[], from: number): { frame: Uint8Array; next: number } {
-  const writer = begin('snapshot-part')
-  const countAt = writer.length
-  writer.uint32(0)
-  let next = from
-  for (; next < filters.length; next++) {
-    const before = writer.length
-    writer.text(filters[next] as string)
-    if (writer.length <= PART_BYTES_MAX || next === from) continue
-    writer.truncate(before)
-    break
-  }
-  writer.patchUint32(countAt, next - from)
-  return { frame: writer.bytes(), next }
+/** A delta message, for a link instead of gossip. */
+export function encodeStreamedDelta(message: Uint8Array): Uint8Array {
+  const writer = begin('delta')
+  writer.raw(message)
+  return writer.bytes()
 }
 
 /** Undefined when the frame is not well formed. */
@@ -92,41 +170,63 @@ export function decodeInterestFrame(frame: Uint8Array): InterestFrame | undefine
 
 function decodeBody(reader: ByteReader, type: number): InterestFrame | undefined {
   switch (type) {
-    case typeBytes.digest:
-      return { type: 'digest', ...decodeSummary(reader) }
+    case typeBytes.digest: {
+      const summary = readSummary(reader)
+      return summary && { type: 'digest', ...summary }
+    }
     case typeBytes.pull:
-      return { type: 'pull' }
-    case typeBytes['snapshot-begin']:
-      return { type: 'snapshot-begin', ...decodeSummary(reader) }
-    case typeBytes['snapshot-part']:
-      return decodePart(reader)
-    case typeBytes['snapshot-end']:
-      return { type: 'snapshot-end' }
-    case typeBytes.confirm:
-      return { type: 'confirm', incarnation: reader.uint64(), sequence: reader.uint64() }
+      return decodePull(reader)
+    case typeBytes['repair-begin']: {
+      const summary = readSummary(reader)
+      const segments = reader.uint32()
+      const patterns = reader.uint8()
+      if (summary === undefined || patterns > 1 || segments > 2 ** (summary.bits - SEGMENT_BITS))
+        return undefined
+      return { type: 'repair-begin', ...summary, segments, hasPatterns: patterns === 1 }
+    }
+    case typeBytes.segments: {
+      const segments = decodeSegments(reader)
+      return segments && { type: 'segments', segments }
+    }
+    case typeBytes.patterns: {
+      const patterns = decodePatterns(reader)
+      return patterns && { type: 'patterns', patterns }
+    }
+    case typeBytes['repair-end']:
+      return { type: 'repair-end' }
+    case typeBytes.applied:
+      return { type: 'applied', incarnation: reader.uint64(), sequence: reader.uint64() }
+    case typeBytes.delta: {
+      const delta = decodeDelta(reader.raw(reader.remaining))
+      return delta && { type: 'delta', delta }
+    }
     default:
       return undefined
   }
 }
 
-function decodeSummary(reader: ByteReader): InterestSummary {
-  return {
-    incarnation: reader.uint64(),
-    sequence: reader.uint64(),
-    count: reader.uint32(),
-    checksum: reader.uint32(),
-  }
+function decodePull(reader: ByteReader): InterestFrame | undefined {
+  const generation = reader.uint32()
+  const patternCount = reader.uint32()
+  const patternChecksum = reader.uint32()
+  const segments = reader.uint32()
+  if (segments * 4 !== reader.remaining || segments > 2 ** (BLOOM_BITS_MAX - SEGMENT_BITS)) return undefined
+  const checksums = new Uint32Array(segments)
+  for (let i = 0; i < segments; i++) checksums[i] = reader.uint32()
+  return { type: 'pull', generation, patternCount, patternChecksum, checksums }
 }
 
-function decodePart(reader: ByteReader): InterestFrame | undefined {
-  const count = reader.uint32()
-  const filters: string[] = []
-  let checksum = 0
-  for (let i = 0; i < count; i++) {
-    const filter = reader.text()
-    if (reader.failed || filter === '') return undefined
-    filters.push(filter)
-    checksum = (checksum + reader.lastTextHash) >>> 0
+function readSummary(reader: ByteReader): InterestSummary | undefined {
+  const summary = {
+    incarnation: reader.uint64(),
+    sequence: reader.uint64(),
+    generation: reader.uint32(),
+    bits: reader.uint8(),
+    exactCount: reader.uint32(),
+    exactChecksum: reader.uint32(),
+    patternCount: reader.uint32(),
+    patternChecksum: reader.uint32(),
   }
-  return { type: 'snapshot-part', filters, checksum }
+  const { generation, bits } = summary
+  return generation < 1 || bits < BLOOM_BITS_MIN || bits > BLOOM_BITS_MAX ? undefined : summary
 }

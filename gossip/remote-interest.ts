@@ -1,96 +1,149 @@
-import { limits } from '../src/core/limits.ts'
-import type { Clock, Timer } from '../src/core/ports/clock.ts'
-import type { Logger } from '../src/core/ports/logger.ts'
-import type { PeerAddress } from '../src/core/ports/peer-transport.ts'
-import type { RemoteIndex, RemoteInterestStatus } from '../src/core/ports/routing.ts'
-import type { InterestChange, InterestDelta } from './delta-codec.ts'
-import type { InterestSummary } from './interest-frame-codec.ts'
-import type { InterestStats } from './interest-stats.ts'
-
-/** How long a missing delta is waited for before a snapshot is pulled instead. */
-const GAP_WAIT_MS = 250
-/** A pulled snapshot without progress for this long is pulled again. */
-const PULL_PATIENCE_MS = 5_000
-
-export interface RemoteInterestComponents {
-  readonly index: RemoteIndex
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly stats: InterestStats
-  /** Asks the peer for a snapshot; false when nothing can be sent. */
-  readonly sendPull: () => boolean
-  /** Tells the peer that its interest is held here as of `sequence`; false when nothing can be sent. */
-  readonly sendConfirm: (sequence: number) => boolean
-  /** `isKnown` changed. */
-  readonly onKnownChanged: () => void
-}
-
 /**
  * The interest of one incarnation of one other node, as far as it is known here.
  *
- * Applies that node's changes to the remote index exactly once and in order of sequence, from a snapshot on. While it is
- * not known the index has the node match everything, and deltas are held back. Whatever is lost is found by a gap or by
- * the peer's digest, and repaired by a snapshot. Methods that take frames return what is wrong with them, or undefined.
+ * Applies that node's changes to the remote index exactly once and in order of sequence, from a first repair on. While it
+ * is not known the index has the node match everything, and deltas are held back. Whatever is lost is found by a gap or by
+ * the peer's digest, and repaired by what differs. Methods that take frames return what is wrong with them, or undefined.
+ * Invariant: while the interest is known, the index holds what the peer announced up to `sequence`, unless somebody lied.
  */
+import { limits } from '../src/core/limits.ts'
+import { SEGMENT_BITS, SEGMENT_POSITIONS } from '../src/core/interest-hash.ts'
+import type { TopicHasher } from '../src/core/interest-hash.ts'
+import type { Clock, Timer } from '../src/core/ports/clock.ts'
+import type { Logger } from '../src/core/ports/logger.ts'
+import type { PeerAddress } from '../src/core/ports/peer-transport.ts'
+import type { RemoteIndex, RemoteInterestStatus, RemoteNodeInterest } from '../src/core/ports/routing.ts'
+import { applyExactChanges } from './delta-codec.ts'
+import type { InterestDelta } from './delta-codec.ts'
+import type { FeedState } from './feed-image.ts'
+import { HeldDeltas } from './held-deltas.ts'
+import type { InterestPull, InterestSummary, RepairBegin } from './interest-frame-codec.ts'
+import type { InterestStats } from './interest-stats.ts'
+import type { Pattern } from './pattern-codec.ts'
+import { checksumChange } from './pattern-table.ts'
+import type { Segment } from './segment-codec.ts'
+
+/** How long a missing delta is waited for before it is repaired instead. */
+const GAP_WAIT_MS = 250
+/** A pull without progress for this long is sent again. */
+const PULL_PATIENCE_MS = 5_000
+/** Digests that differ from what was just repaired are the more seldom believed, up to one in this many. */
+const DISBELIEF_MAX = 64
+
+export interface RemoteInterestComponents {
+  readonly index: RemoteIndex
+  readonly hasher: TopicHasher
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly stats: InterestStats
+  /** Asks the peer for what differs; false when nothing can be sent. */
+  readonly sendPull: (pull: InterestPull) => boolean
+  /** Tells the peer that its interest is applied here up to `sequence`; false when nothing can be sent. */
+  readonly sendApplied: (sequence: number) => boolean
+  /** `isKnown` changed. */
+  readonly onKnownChanged: () => void
+  /** `state` changed. */
+  readonly onApplied: () => void
+}
+
+/** A repair being received. */
+interface Incoming {
+  readonly announced: RepairBegin
+  segments: number
+  lastSegment: number
+}
+
 export class RemoteInterest {
   readonly peer: PeerAddress
   readonly #components: RemoteInterestComponents
-  #known = false
+  readonly #node: RemoteNodeInterest
+  readonly #held = new HeldDeltas()
+  #isKnown = false
   #sequence = 0
-  #count = 0
-  #checksum = 0
-  #held: InterestDelta[] = []
+  /** Of the bloom filter in the index; 0 while there is none that is complete. */
+  #generation = 0
+  #exactCount = 0
+  #patternCount = 0
+  #patternChecksum = 0
   #gapTimer: Timer | undefined
-  /** The snapshot being received. */
-  #incoming: InterestSummary | undefined
+  #incoming: Incoming | undefined
   #pullProgressMs: number | undefined
   #previousDigestSequence = 0
+  #appliedAtDigest = 0
   #isFirstDigest = true
-  #owesConfirm = true
+  /** Whether the peer has not been told how far its interest is applied. */
+  #owesApplied = true
+  #isAppliedScheduled = false
+  #isDisposed = false
+  /** Repairs since a digest agreed, and digests to pass over before the next. */
+  #repairsInVain = 0
+  #digestsPassedOver = 0
 
   constructor(peer: PeerAddress, components: RemoteInterestComponents) {
     this.peer = peer
     this.#components = components
-    components.index.setKnown(peer.nodeId, false)
+    this.#node = components.index.node(peer.nodeId)
+    this.#node.setKnown(false)
+    this.#node.clearPatterns() // of an earlier incarnation, whose last interest may have been kept
   }
 
   get isKnown(): boolean {
-    return this.#known
+    return this.#isKnown
   }
 
   get status(): RemoteInterestStatus {
     const { nodeId, incarnation } = this.peer
-    return { nodeId, incarnation, sequence: this.#sequence, filters: this.#count, known: this.#known }
+    const filters = this.#exactCount + this.#patternCount
+    return { nodeId, incarnation, sequence: this.#sequence, filters, known: this.#isKnown }
+  }
+
+  /** What the index holds of it, in numbers; undefined while it is not known. */
+  get state(): FeedState | undefined {
+    if (!this.#isKnown) return undefined
+    return {
+      sequence: this.#sequence,
+      generation: this.#generation,
+      exactCount: this.#exactCount,
+      exactChecksum: this.#node.checksum,
+      patternCount: this.#patternCount,
+      patternChecksum: this.#patternChecksum,
+    }
+  }
+
+  /** About what its filters take as a bloom filter, and how many patterns there are. */
+  get size(): { readonly bloomBytes: number; readonly patterns: number } {
+    return { bloomBytes: this.#node.checksums.length * (SEGMENT_POSITIONS / 8), patterns: this.#patternCount }
   }
 
   onLinkUp(): void {
     this.#isFirstDigest = true
-    this.#owesConfirm = true
+    this.#owesApplied = true
   }
 
   onLinkDown(): void {
-    this.#incoming = undefined
+    this.#incoming = undefined // what it wrote stays: the checksums tell what it is
     this.#pullProgressMs = undefined
   }
 
   /** Takes everything of this incarnation out of the index. */
   dispose(): void {
+    this.#isDisposed = true
     this.#gapTimer?.cancel()
     this.#components.index.clear(this.peer.nodeId)
   }
 
   onDelta(delta: InterestDelta): void {
-    if (this.#known && delta.firstSequence <= this.#sequence + 1) {
-      this.#applyDelta(delta)
-      if (this.#held.length > 0) this.#applyHeld()
+    if (this.#isKnown && delta.lastSequence <= this.#sequence) return
+    if (this.#isKnown && this.#follows(delta)) {
+      this.#apply(delta)
+      if (!this.#held.isEmpty) this.#applyHeld()
       return
     }
-    if (this.#held.length >= limits.gossipBufferedDeltasMax) {
-      this.#held = []
-      if (this.#known) this.#repair('too many deltas after a missing one')
+    if (!this.#held.put(delta)) {
+      if (this.#isKnown) this.#repair('too many deltas after a missing one')
+      this.#held.put(delta)
     }
-    this.#held.push(delta)
-    if (this.#known) this.#awaitMissing()
+    if (this.#isKnown) this.#awaitMissing()
   }
 
   onDigest(digest: InterestSummary): string | undefined {
@@ -99,111 +152,209 @@ export class RemoteInterest {
     const due = this.#isFirstDigest ? digest.sequence : this.#previousDigestSequence
     this.#isFirstDigest = false
     this.#previousDigestSequence = digest.sequence
-    if (!this.#known) this.#pull()
+    // And what was applied here before the last digest the peer had announced before this one.
+    const isAhead = digest.sequence < this.#appliedAtDigest
+    this.#appliedAtDigest = this.#sequence
+    this.#countDigest(digest, due, isAhead)
+    if (this.#digestsPassedOver > 0) this.#digestsPassedOver--
+    else if (!this.#isKnown) this.#pull()
+    else if (isAhead) this.#repair('changes were applied that it never made')
+    else if (digest.generation !== this.#generation) this.#repair('its bloom filter was built anew')
     else if (this.#sequence < due) this.#repair('changes were lost')
-    else if (this.#sequence === digest.sequence && !this.#agreesWith(digest)) this.#repair('checksums differ')
-    else if (this.#sequence >= digest.sequence) this.#confirm()
+    else if (this.#sequence === digest.sequence && !this.#agreesWith(digest)) this.#disbelieve()
+    else if (this.#sequence >= digest.sequence) {
+      this.#repairsInVain = 0
+      if (this.#owesApplied) this.#sendAppliedSoon()
+    }
     return undefined
   }
 
-  onSnapshotBegin(summary: InterestSummary): string | undefined {
-    if (this.#pullProgressMs === undefined) return 'a snapshot nobody asked for'
-    if (summary.incarnation !== this.peer.incarnation) return 'a snapshot of another incarnation'
-    this.#incoming = summary
+  /** A digest that names changes which are still on their way, and are not late, agrees. */
+  #countDigest(digest: InterestSummary, due: number, isAhead: boolean): void {
+    const { stats } = this.#components
+    const isSame = this.#sequence === digest.sequence && digest.generation === this.#generation
+    if (!this.#isKnown) stats.digestsUnknown++
+    else if (isAhead || (isSame && !this.#agreesWith(digest))) stats.digestsDiffered++
+    else if (this.#sequence < due || digest.generation !== this.#generation) stats.digestsBehind++
+    else stats.digestsAgreed++
+  }
+
+  onRepairBegin(repair: RepairBegin): string | undefined {
+    if (this.#pullProgressMs === undefined) return 'a repair nobody asked for'
+    if (repair.incarnation !== this.peer.incarnation) return 'a repair of another incarnation'
+    if (repair.patternCount > limits.interestPatternsMax) return 'more patterns than a node may have'
+    const isSameFilter = repair.generation === this.#generation
+    if (isSameFilter && this.#node.checksums.length !== 2 ** (repair.bits - SEGMENT_BITS))
+      return 'a bloom filter of another size'
     this.#pullProgressMs = this.#components.clock.now()
-    this.#count = this.#checksum = 0
-    this.#components.index.clear(this.peer.nodeId)
-    this.#components.index.setKnown(this.peer.nodeId, false)
+    this.#incoming = { announced: repair, segments: 0, lastSegment: -1 }
+    if (!isSameFilter) {
+      this.#generation = 0
+      this.#node.begin(repair.bits)
+      if (repair.segments !== this.#node.checksums.length) return 'a bloom filter with parts missing'
+    }
+    if (repair.hasPatterns) {
+      this.#node.clearPatterns()
+      this.#patternCount = this.#patternChecksum = 0
+    }
     return undefined
   }
 
-  onSnapshotPart(filters: readonly string[], checksum: number): string | undefined {
-    if (this.#incoming === undefined) return 'a part of no snapshot'
-    this.#count += filters.length
-    this.#checksum = (this.#checksum + checksum) >>> 0
-    if (this.#count > this.#incoming.count) return 'a snapshot longer than announced'
+  onSegments(segments: readonly Segment[]): string | undefined {
+    const incoming = this.#incoming
+    if (incoming === undefined) return 'a part of no repair'
+    for (const { index, words } of segments) {
+      if (index <= incoming.lastSegment || index >= this.#node.checksums.length)
+        return 'a segment out of order'
+      if (++incoming.segments > incoming.announced.segments) return 'a repair longer than announced'
+      incoming.lastSegment = index
+      this.#node.writeSegment(index, words)
+      this.#components.stats.segmentsReceived++
+    }
     this.#pullProgressMs = this.#components.clock.now()
-    for (const filter of filters) this.#components.index.add(this.peer.nodeId, filter)
     return undefined
   }
 
-  onSnapshotEnd(): string | undefined {
-    if (this.#incoming === undefined) return 'the end of no snapshot'
-    if (!this.#agreesWith(this.#incoming)) return 'a snapshot that differs from its checksum'
-    this.#sequence = this.#incoming.sequence
+  onPatterns(patterns: readonly Pattern[]): string | undefined {
+    if (this.#incoming?.announced.hasPatterns !== true) return 'patterns of no repair'
+    for (const pattern of patterns) this.#setPattern(pattern)
+    if (this.#patternCount > this.#incoming.announced.patternCount) return 'a repair longer than announced'
+    this.#pullProgressMs = this.#components.clock.now()
+    return undefined
+  }
+
+  onRepairEnd(): string | undefined {
+    if (this.#incoming === undefined) return 'the end of no repair'
+    const { announced, segments } = this.#incoming
+    if (segments !== announced.segments) return 'a repair shorter than announced'
+    this.#exactCount = announced.exactCount
+    if (!this.#agreesWith(announced)) {
+      this.#generation = 0
+      return 'a repair that differs from its checksum'
+    }
+    this.#generation = announced.generation
+    this.#sequence = announced.sequence
+    this.#appliedAtDigest = 0
     this.#incoming = undefined
     this.#pullProgressMs = undefined
-    this.#components.stats.snapshotsReceived++
+    this.#components.stats.repairsReceived++
     this.#setKnown(true)
-    this.#owesConfirm = true
+    this.#components.onApplied()
     this.#applyHeld()
-    this.#confirm()
+    this.#sendAppliedSoon()
     return undefined
   }
 
-  #applyDelta(delta: InterestDelta): void {
-    const { index, stats } = this.#components
-    const { nodeId } = this.peer
-    for (let i = this.#sequence + 1 - delta.firstSequence; i < delta.changes.length; i++) {
-      const { isAdd, filter, hash } = delta.changes[i] as InterestChange
-      if (isAdd) index.add(nodeId, filter)
-      else index.remove(nodeId, filter)
-      this.#count += isAdd ? 1 : -1
-      this.#checksum = (this.#checksum + (isAdd ? hash : -hash)) >>> 0
-      this.#sequence++
-      stats.changesApplied++
+  #follows(delta: InterestDelta): boolean {
+    return delta.firstSequence === this.#sequence + 1 && delta.generation === this.#generation
+  }
+
+  #apply(delta: InterestDelta): void {
+    this.#exactCount += applyExactChanges(delta.exact, this.#node)
+    for (const pattern of delta.patterns) this.#setPattern(pattern)
+    this.#components.stats.changesApplied += delta.lastSequence - delta.firstSequence + 1
+    this.#sequence = delta.lastSequence
+    this.#components.onApplied()
+    this.#sendAppliedSoon()
+    if (this.#exactCount < 0) {
+      this.#exactCount = 0
+      this.#repair('more filters were removed than there were')
+    } else if (this.#patternCount > limits.interestPatternsMax) {
+      this.#repair('it has more patterns than a node may have')
     }
+  }
+
+  #setPattern(pattern: Pattern): void {
+    const { group, filter, members } = pattern
+    const before = this.#node.setPattern(group, filter, members)
+    this.#patternCount += (members > 0 ? 1 : 0) - (before > 0 ? 1 : 0)
+    const difference = checksumChange(this.#components.hasher, pattern, before)
+    this.#patternChecksum = (this.#patternChecksum + difference) >>> 0
   }
 
   #applyHeld(): void {
-    const held = this.#held.sort((a, b) => a.firstSequence - b.firstSequence)
-    this.#held = []
-    for (const delta of held) {
-      if (delta.firstSequence <= this.#sequence + 1) this.#applyDelta(delta)
-      else this.#held.push(delta)
+    for (let delta = this.#held.first; delta !== undefined && this.#isKnown; delta = this.#held.first) {
+      if (delta.lastSequence > this.#sequence) {
+        if (!this.#follows(delta)) break
+        this.#apply(delta)
+      }
+      this.#held.dropFirst()
     }
-    if (this.#held.length > 0) return this.#awaitMissing()
+    if (!this.#held.isEmpty) return this.#awaitMissing()
     this.#gapTimer?.cancel()
     this.#gapTimer = undefined
   }
 
   #awaitMissing(): void {
-    if (this.#gapTimer !== undefined) return
+    if (this.#gapTimer !== undefined || !this.#isKnown) return
     this.#components.stats.gaps++
     this.#gapTimer = this.#components.clock.schedule(GAP_WAIT_MS, () => {
       this.#gapTimer = undefined
-      if (this.#known && this.#held.length > 0) this.#repair('a delta is missing')
+      if (this.#isKnown && !this.#held.isEmpty) this.#repair('a delta is missing')
     })
+  }
+
+  /**
+   * Checksums differ at the same sequence: somebody forged a delta, or the peer's digests lie. One that goes on like that is
+   * repaired more and more seldom, and matches everything meanwhile.
+   */
+  #disbelieve(): void {
+    this.#repairsInVain++
+    this.#digestsPassedOver = Math.min(DISBELIEF_MAX, 2 ** (this.#repairsInVain - 1)) - 1
+    if (this.#repairsInVain > 1) {
+      const fields = { peer: this.peer.nodeId, repairs: this.#repairsInVain }
+      this.#components.logger.warn("a peer's digests keep differing from the interest it sends", fields)
+    }
+    this.#repair('checksums differ')
   }
 
   #repair(reason: string): void {
     const { nodeId } = this.peer
     const fields = { peer: nodeId, reason, sequence: this.#sequence }
-    this.#components.logger.info("pulling a peer's interest anew", fields)
+    this.#components.logger.info("repairing what is known of a peer's interest", fields)
     this.#components.stats.repairs++
     this.#setKnown(false)
-    this.#pull()
+    if (this.#digestsPassedOver === 0) this.#pull()
   }
 
   #pull(): void {
     const nowMs = this.#components.clock.now()
     if (this.#pullProgressMs !== undefined && nowMs - this.#pullProgressMs < PULL_PATIENCE_MS) return
-    this.#incoming = undefined
+    this.#incoming = undefined // what it wrote stays: the checksums tell what it is
+    const isSent = this.#components.sendPull({
+      generation: this.#generation,
+      patternCount: this.#patternCount,
+      patternChecksum: this.#patternChecksum,
+      checksums: this.#generation === 0 ? new Uint32Array(0) : this.#node.checksums,
+    })
     // Not sent now: the next digest asks again.
-    this.#pullProgressMs = this.#components.sendPull() ? nowMs : undefined
+    this.#pullProgressMs = isSent ? nowMs : undefined
   }
 
-  #confirm(): void {
-    if (this.#owesConfirm && this.#components.sendConfirm(this.#sequence)) this.#owesConfirm = false
+  /** Once per turn, however many deltas it brings; a refused one is sent with the next digest. */
+  #sendAppliedSoon(): void {
+    this.#owesApplied = true
+    if (this.#isAppliedScheduled) return
+    this.#isAppliedScheduled = true
+    this.#components.clock.defer(() => {
+      this.#isAppliedScheduled = false
+      if (this.#isDisposed || !this.#isKnown || !this.#owesApplied) return
+      if (this.#components.sendApplied(this.#sequence)) this.#owesApplied = false
+    })
   }
 
   #setKnown(known: boolean): void {
-    this.#known = known
-    this.#components.index.setKnown(this.peer.nodeId, known)
+    this.#isKnown = known
+    this.#node.setKnown(known)
     this.#components.onKnownChanged()
   }
 
   #agreesWith(summary: InterestSummary): boolean {
-    return this.#count === summary.count && this.#checksum === summary.checksum
+    return (
+      this.#exactCount === summary.exactCount &&
+      this.#node.checksum === summary.exactChecksum &&
+      this.#patternCount === summary.patternCount &&
+      this.#patternChecksum === summary.patternChecksum
+    )
   }
 }

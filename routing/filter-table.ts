@@ -16,6 +16,11 @@ export class FilterTable<V extends object> {
     yield* this.#wildcardFilters
   }
 
+  /** Only those with wildcards. */
+  get wildcardFilters(): ReadonlySet<string> {
+    return this.#wildcardFilters
+  }
+
   get(filter: string): V | undefined {
     return hasWildcard(filter) ? this.#wildcards.get(filter) : this.#exact.get(filter)
   }
@@ -38,10 +43,10 @@ export class FilterTable<V extends object> {
     }
   }
 
-  /** Appends the values of all filters that match the topic name to `into`. */
-  match(topic: string, into: V[]): void {
+  /** Appends the values of all filters that match the topic name to `into`. False as `TopicTrie.match`. */
+  match(topic: string, into: V[], visitsMax = Infinity): boolean {
     const exact = this.#exact.get(topic)
     if (exact !== undefined) into.push(exact)
-    this.#wildcards.match(topic, into)
+    return this.#wildcards.match(topic, into, visitsMax)
   }
 }

@@ -4,42 +4,107 @@
  * A PUBLISH is encoded once for all peers: what differs from peer to peer or with time (sequence, remaining expiry) stands
  * at fixed offsets and is stamped before each send. Decoding believes nothing: every length is checked.
  */
-import type { Publication } from '../src/core/publication.ts'
+import type { SharedTarget } from '../src/core/ports/routing.ts'
+import type { MessageId, Publication, RetainedStamp } from '../src/core/publication.ts'
+import type { TraceContext } from '../src/core/ports/tracing.ts'
 import type { QoS } from '../src/core/qos.ts'
 
-export const frameKind = { publish: 1, accept: 2, resume: 3 } as const
+/** `publishWithoutId` is what PUBLISH was before publications had ids: refused, with a reason an operator understands. */
+export const frameKind = {
+  publishWithoutId: 1,
+  accept: 2,
+  resume: 3,
+  publish: 4,
+  forget: 5,
+  refuse: 6,
+  /** PUBLISH with the context of a trace. */
+  tracedPublish: 7,
+  trace: 8,
+  flush: 9,
+  flushed: 10,
+} as const
 
 const QOS_MASK = 0b0000_0011
 const RETAIN = 0b0000_0100
 const PROPERTIES = 0b0000_1000
 const EXPIRY = 0b0001_0000
-const KNOWN_FLAGS = QOS_MASK | RETAIN | PROPERTIES | EXPIRY
+const ID = 0b0010_0000
+const STAMP = 0b0100_0000
+const SHARED = 0b1000_0000
 
 const SEQUENCE_OFFSET = 2
 const EXPIRY_OFFSET = 10
 const FIXED_BYTES = 18
+/** An id, or a stamp. */
+const PAIR_BYTES = 16
+const TRACE_ID_BYTES = 16
+const SPAN_ID_BYTES = 8
+const CONTEXT_BYTES = TRACE_ID_BYTES + SPAN_ID_BYTES
+const NO_BYTES = new Uint8Array(0)
 const TWO_32 = 2 ** 32
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Encodes a PUBLISH frame; sequence and expiry are left to `stampPublish`. */
-export function encodePublish(publication: Publication): Uint8Array {
-  const { topic, payload, properties, qos, retain, expiresAtMs } = publication
-  const topicBytes = encoder.encode(topic)
+/**
+ * Encodes a PUBLISH frame, for one member of a shared subscription or, without `target`, for ordinary subscribers; sequence
+ * and expiry are left to `stampPublish`. With `trace` it says so to the receiver.
+ */
+export function encodePublish(
+  publication: Publication,
+  target?: SharedTarget,
+  trace?: TraceContext,
+): Uint8Array {
+  const { topic, payload, properties, qos, retain, expiresAtMs, id, stamp } = publication
+  const topicLength = Buffer.byteLength(topic)
+  const idBytes = id === undefined ? 0 : PAIR_BYTES
+  const stampBytes = stamp === undefined ? 0 : PAIR_BYTES
+  const targetBytes = target === undefined ? NO_BYTES : encodeTarget(target)
   const propertyBytes = properties === undefined ? 0 : 4 + properties.length
-  const frame = new Uint8Array(FIXED_BYTES + 2 + topicBytes.length + propertyBytes + payload.length)
-  frame[0] = frameKind.publish
+  const contextBytes = trace === undefined ? 0 : CONTEXT_BYTES
+  // Of the pool: making a Uint8Array costs more than filling it. Every byte is written, sequence and expiry by `stampPublish`.
+  const frame = Buffer.allocUnsafe(
+    FIXED_BYTES +
+      contextBytes +
+      2 +
+      topicLength +
+      idBytes +
+      stampBytes +
+      targetBytes.length +
+      propertyBytes +
+      payload.length,
+  )
+  frame[0] = trace === undefined ? frameKind.publish : frameKind.tracedPublish
   frame[1] =
     qos |
     (retain ? RETAIN : 0) |
     (properties === undefined ? 0 : PROPERTIES) |
-    (expiresAtMs === undefined ? 0 : EXPIRY)
+    (expiresAtMs === undefined ? 0 : EXPIRY) |
+    (id === undefined ? 0 : ID) |
+    (stamp === undefined ? 0 : STAMP) |
+    (target === undefined ? 0 : SHARED)
   let at = FIXED_BYTES
-  frame[at++] = topicBytes.length >> 8
-  frame[at++] = topicBytes.length & 0xff
-  frame.set(topicBytes, at)
-  at += topicBytes.length
+  if (trace !== undefined) {
+    frame.set(Buffer.from(trace.traceId + trace.spanId, 'hex'), at)
+    at += CONTEXT_BYTES
+  }
+  frame[at++] = topicLength >> 8
+  frame[at++] = topicLength & 0xff
+  at += frame.write(topic, at)
+  if (id !== undefined) {
+    writeUint64(frame, at, id.incarnation)
+    writeUint64(frame, at + 8, id.number)
+    at += PAIR_BYTES
+  }
+  if (stamp !== undefined) {
+    writeUint64(frame, at, stamp.time)
+    writeUint64(frame, at + 8, stamp.incarnation)
+    at += PAIR_BYTES
+  }
+  if (targetBytes.length > 0) {
+    frame.set(targetBytes, at)
+    at += targetBytes.length
+  }
   if (properties !== undefined) {
     writeUint32(frame, at, properties.length)
     frame.set(properties, at + 4)
@@ -49,10 +114,45 @@ export function encodePublish(publication: Publication): Uint8Array {
   return frame
 }
 
+function encodeTarget({ group, filter }: SharedTarget): Uint8Array {
+  const texts = [encoder.encode(group), encoder.encode(filter)]
+  const bytes = new Uint8Array(texts.reduce((sum, { length }) => sum + 2 + length, 0))
+  let at = 0
+  for (const text of texts) {
+    bytes[at] = text.length >> 8
+    bytes[at + 1] = text.length & 0xff
+    bytes.set(text, at + 2)
+    at += 2 + text.length
+  }
+  return bytes
+}
+
 /** Writes what is particular to one sending: the peer's sequence (0 at QoS 0) and the time left, ms. */
 export function stampPublish(frame: Uint8Array, sequence: number, remainingMs: number): void {
   writeUint64(frame, SEQUENCE_OFFSET, sequence)
   writeUint64(frame, EXPIRY_OFFSET, remainingMs)
+}
+
+/** Whether a PUBLISH frame is for a shared subscription. */
+export function isForGroup(frame: Uint8Array): boolean {
+  return ((frame[1] as number) & SHARED) !== 0
+}
+
+/** A PUBLISH frame, with or without the context of a trace. */
+export function isPublish(frame: Uint8Array): boolean {
+  return frame[0] === frameKind.publish || frame[0] === frameKind.tracedPublish
+}
+
+/** The context of the trace a PUBLISH frame belongs to; undefined when there is none. */
+export function traceContextOf(frame: Uint8Array): TraceContext | undefined {
+  if (frame[0] !== frameKind.tracedPublish || frame.length < FIXED_BYTES + CONTEXT_BYTES) return undefined
+  const hex = Buffer.from(frame.subarray(FIXED_BYTES, FIXED_BYTES + CONTEXT_BYTES)).toString('hex')
+  return { traceId: hex.slice(0, 2 * TRACE_ID_BYTES), spanId: hex.slice(2 * TRACE_ID_BYTES) }
+}
+
+/** QoS of a PUBLISH frame. */
+export function qosOf(frame: Uint8Array): number {
+  return (frame[1] as number) & QOS_MASK
 }
 
 export interface ForwardedPublish {
@@ -60,26 +160,45 @@ export interface ForwardedPublish {
   readonly sequence: number
   /** At QoS 0 its payload and properties are views into the frame; at QoS ≥ 1 copies. */
   readonly publication: Publication
+  /** Whose member it is for; undefined = it is for ordinary subscribers. */
+  readonly target: SharedTarget | undefined
 }
 
 /** Decodes a PUBLISH frame; undefined when it is malformed. `nowMs`: wall clock. */
 export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublish | undefined {
-  if (frame.length < FIXED_BYTES + 2 || frame[0] !== frameKind.publish) return undefined
+  if (!isPublish(frame)) return undefined
+  const topicAt = FIXED_BYTES + (frame[0] === frameKind.tracedPublish ? CONTEXT_BYTES : 0)
+  if (frame.length < topicAt + 2) return undefined
   const flags = frame[1] as number
   const qos = flags & QOS_MASK
-  if ((flags & ~KNOWN_FLAGS) !== 0 || qos === 3) return undefined
+  if (qos === 3) return undefined
   const sequence = readUint64(frame, SEQUENCE_OFFSET)
   if (sequence > 0 !== qos > 0) return undefined
-  const topicStart = FIXED_BYTES + 2
-  const topicEnd = topicStart + (((frame[FIXED_BYTES] as number) << 8) | (frame[FIXED_BYTES + 1] as number))
-  if (topicEnd > frame.length || topicEnd === topicStart) return undefined
-  let topic: string
-  try {
-    topic = decoder.decode(frame.subarray(topicStart, topicEnd))
-  } catch {
-    return undefined
+  const topic = readText(frame, topicAt)
+  if (topic === undefined || topic === '') return undefined
+  let at = textEnd(frame, topicAt)
+  let id: MessageId | undefined
+  if ((flags & ID) !== 0) {
+    id = readId(frame, at)
+    if (id === undefined) return undefined
+    at += PAIR_BYTES
   }
-  let at = topicEnd
+  let stamp: RetainedStamp | undefined
+  if ((flags & STAMP) !== 0) {
+    const pair = readPair(frame, at)
+    if (pair === undefined) return undefined
+    stamp = { time: pair[0], incarnation: pair[1] }
+    at += PAIR_BYTES
+  }
+  let target: SharedTarget | undefined
+  if ((flags & SHARED) !== 0) {
+    const group = readText(frame, at)
+    const filterAt = textEnd(frame, at)
+    const filter = readText(frame, filterAt)
+    if (group === undefined || filter === undefined) return undefined
+    target = { group, filter }
+    at = textEnd(frame, filterAt)
+  }
   let properties: Uint8Array | undefined
   if ((flags & PROPERTIES) !== 0) {
     if (at + 4 > frame.length) return undefined
@@ -89,34 +208,72 @@ export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublis
     at = end
   }
   const payload = frame.subarray(at)
-  return {
-    sequence,
-    publication: {
-      topic,
-      payload: qos > 0 ? Buffer.from(payload) : payload,
-      qos: qos as QoS,
-      retain: (flags & RETAIN) !== 0,
-      properties: qos > 0 && properties !== undefined ? Buffer.from(properties) : properties,
-      expiresAtMs: (flags & EXPIRY) !== 0 ? nowMs + readUint64(frame, EXPIRY_OFFSET) : undefined,
-      publisher: '',
-    },
+  const publication: Omit<Publication, 'id' | 'stamp'> & { id?: MessageId; stamp?: RetainedStamp } = {
+    topic,
+    payload: qos > 0 ? Buffer.from(payload) : payload,
+    qos: qos as QoS,
+    retain: (flags & RETAIN) !== 0,
+    properties: qos > 0 && properties !== undefined ? Buffer.from(properties) : properties,
+    expiresAtMs: (flags & EXPIRY) !== 0 ? nowMs + readUint64(frame, EXPIRY_OFFSET) : undefined,
+    publisher: '',
   }
+  if (id !== undefined) publication.id = id
+  if (stamp !== undefined) publication.stamp = stamp
+  return { sequence, publication, target }
+}
+
+/** A text behind its length in bytes; undefined when it does not fit or is not UTF-8. */
+function readText(frame: Uint8Array, at: number): string | undefined {
+  const end = textEnd(frame, at)
+  if (!(end <= frame.length)) return undefined
+  try {
+    return decoder.decode(frame.subarray(at + 2, end))
+  } catch {
+    return undefined
+  }
+}
+
+/** Where the text at `at` ends; NaN when its length does not fit. */
+function textEnd(frame: Uint8Array, at: number): number {
+  return at + 2 + (frame[at] as number) * 256 + (frame[at + 1] as number)
+}
+
+/** The id at `at`; undefined when it does not fit or cannot be one. */
+function readId(frame: Uint8Array, at: number): MessageId | undefined {
+  const pair = readPair(frame, at)
+  return pair && { incarnation: pair[0], number: pair[1] }
+}
+
+/** Two positive integers; undefined when they do not fit or are none. */
+function readPair(frame: Uint8Array, at: number): readonly [number, number] | undefined {
+  if (at + PAIR_BYTES > frame.length) return undefined
+  const first = readUint64(frame, at)
+  const second = readUint64(frame, at + 8)
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(second)) return undefined
+  return first > 0 && second > 0 ? [first, second] : undefined
+}
+
+/** FORGET: this life ends and holds nothing. */
+export function forgetFrame(): Uint8Array {
+  return Uint8Array.of(frameKind.forget)
 }
 
 const POSITION_BYTES = 9
 
-/** ACCEPT or RESUME: everything up to `sequence` has been accepted. */
-export function encodePosition(
-  kind: typeof frameKind.accept | typeof frameKind.resume,
-  sequence: number,
-): Uint8Array {
+type PositionKind = 'accept' | 'resume' | 'refuse' | 'flush' | 'flushed'
+
+/**
+ * ACCEPT or RESUME: everything up to `sequence` has been accepted. REFUSE: that one reached nobody. FLUSH and FLUSHED: a
+ * question's number and its answer.
+ */
+export function encodePosition(kind: (typeof frameKind)[PositionKind], sequence: number): Uint8Array {
   const frame = new Uint8Array(POSITION_BYTES)
   frame[0] = kind
   writeUint64(frame, 1, sequence)
   return frame
 }
 
-/** The sequence of an ACCEPT or RESUME; undefined when it is malformed. */
+/** The number in a frame that `encodePosition` made; undefined when it is malformed. */
 export function decodePosition(frame: Uint8Array): number | undefined {
   return frame.length === POSITION_BYTES ? readUint64(frame, 1) : undefined
 }

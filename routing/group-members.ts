@@ -5,8 +5,15 @@ import type { LocalDelivery, LocalSubscription, SharedGroup } from '../src/core/
  * when there is none, the others, whose sessions keep it for them.
  */
 export class GroupMembers implements SharedGroup {
+  readonly group: string
+  readonly filter: string
   readonly #members: LocalSubscription[] = []
   #turn = 0
+
+  constructor(group: string, filter: string) {
+    this.group = group
+    this.filter = filter
+  }
 
   get size(): number {
     return this.#members.length
@@ -30,18 +37,25 @@ export class GroupMembers implements SharedGroup {
   }
 
   next(): LocalSubscription | undefined {
+    const index = this.#nextIndex()
+    if (index === -1) return undefined
+    this.#turn = (index + 1) % this.#members.length
+    return this.#members[index]
+  }
+
+  peek(): LocalSubscription | undefined {
+    return this.#members[this.#nextIndex()]
+  }
+
+  /** -1 when there is no member. */
+  #nextIndex(): number {
     const count = this.#members.length
-    if (count === 0) return undefined
+    if (count === 0) return -1
     for (let i = 0; i < count; i++) {
       const index = (this.#turn + i) % count
-      const member = this.#members[index] as LocalSubscription
-      if (!member.subscriber.canTakeShared) continue
-      this.#turn = (index + 1) % count
-      return member
+      if (this.#members[index]?.subscriber.canTakeShared === true) return index
     }
-    const offline = this.#members[this.#turn % count] as LocalSubscription
-    this.#turn = (this.#turn + 1) % count
-    return offline
+    return this.#turn % count
   }
 
   #indexOf(subscriber: LocalDelivery): number {

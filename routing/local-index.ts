@@ -7,6 +7,7 @@
  */
 import type {
   LocalDelivery,
+  LocalGroup,
   LocalIndex,
   LocalMatch,
   LocalSubscription,
@@ -30,47 +31,47 @@ export class TrieLocalIndex implements LocalIndex {
   readonly #cache = new MatchCache<LocalMatch>()
   readonly #sharedCache = new MatchCache<SharedGroup>()
   #subscriptionCount = 0
-  /** Filters with both ordinary and shared subscriptions. */
-  #filtersInBoth = 0
+  #groupCount = 0
   readonly #matched: FilterSubscriptions[] = []
 
   get filterCount(): number {
-    return this.#ordinary.size + this.#shared.size - this.#filtersInBoth
+    return this.#ordinary.size + this.#groupCount
+  }
+
+  /** Distinct shared subscriptions. */
+  get groupCount(): number {
+    return this.#groupCount
   }
 
   get subscriptionCount(): number {
     return this.#subscriptionCount
   }
 
-  *filters(): Iterable<string> {
-    yield* this.#ordinary.filters()
-    for (const filter of this.#shared.filters()) if (this.#ordinary.get(filter) === undefined) yield filter
+  filters(): Iterable<string> {
+    return this.#ordinary.filters()
+  }
+
+  *groups(): Iterable<LocalGroup> {
+    for (const filter of this.#shared.filters()) {
+      for (const [group, members] of this.#shared.get(filter) ?? []) {
+        yield { group, filter, members: members.size }
+      }
+    }
+  }
+
+  memberCount(group: string, filter: string): number {
+    return this.#shared.get(filter)?.get(group)?.size ?? 0
   }
 
   add(subscription: LocalSubscription): boolean {
-    const { filter, group } = subscription
-    const isOrdinaryKnown = this.#ordinary.get(filter) !== undefined
-    const isSharedKnown = this.#shared.get(filter) !== undefined
-    if (group === undefined) this.#addOrdinary(subscription)
-    else this.#addShared(subscription, group)
-    if (group === undefined ? !isOrdinaryKnown && isSharedKnown : isOrdinaryKnown && !isSharedKnown) {
-      this.#filtersInBoth++
-    }
-    return !isOrdinaryKnown && !isSharedKnown
+    const { group } = subscription
+    return group === undefined ? this.#addOrdinary(subscription) : this.#addShared(subscription, group)
   }
 
   remove(filter: string, group: string | undefined, subscriber: LocalDelivery): boolean {
-    const wasInBoth = this.#ordinary.get(filter) !== undefined && this.#shared.get(filter) !== undefined
-    const isRemoved =
-      group === undefined
-        ? this.#removeOrdinary(filter, subscriber)
-        : this.#removeShared(filter, group, subscriber)
-    if (!isRemoved) return false
-    this.#subscriptionCount--
-    const isOrdinaryKnown = this.#ordinary.get(filter) !== undefined
-    const isSharedKnown = this.#shared.get(filter) !== undefined
-    if (wasInBoth && !(isOrdinaryKnown && isSharedKnown)) this.#filtersInBoth--
-    return !isOrdinaryKnown && !isSharedKnown
+    return group === undefined
+      ? this.#removeOrdinary(filter, subscriber)
+      : this.#removeShared(filter, group, subscriber)
   }
 
   match(topic: string): readonly LocalMatch[] {
@@ -85,21 +86,46 @@ export class TrieLocalIndex implements LocalIndex {
     if (this.#shared.size === 0) return NO_GROUPS
     const cached = this.#sharedCache.get(topic)
     if (cached !== undefined) return cached
-    const matched: Map<string, GroupMembers>[] = []
-    this.#shared.match(topic, matched)
-    const result = matched.flatMap(groups => [...groups.values()])
+    const result = this.groupsFor(topic)
     this.#sharedCache.set(topic, result)
     return result
   }
 
-  #addOrdinary(subscription: LocalSubscription): void {
+  /** Distinct filters with wildcards of ordinary subscriptions. */
+  get wildcardFilters(): ReadonlySet<string> {
+    return this.#ordinary.wildcardFilters
+  }
+
+  /** Whether anybody has an ordinary subscription with exactly this filter. */
+  hasFilter(filter: string): boolean {
+    return this.#ordinary.get(filter) !== undefined
+  }
+
+  /** As `match` finds them, but every subscription for itself, and nothing is remembered. */
+  *subscriptionsFor(topic: string): Iterable<LocalSubscription> {
+    const matched: FilterSubscriptions[] = []
+    this.#ordinary.match(topic, matched)
+    for (const entry of matched) yield* subscriptionsOf(entry)
+  }
+
+  /** As `matchShared`; nothing is remembered. */
+  groupsFor(topic: string): readonly SharedGroup[] {
+    const matched: Map<string, GroupMembers>[] = []
+    this.#shared.match(topic, matched)
+    return matched.flatMap(groups => [...groups.values()])
+  }
+
+  /** True when the filter is new. */
+  #addOrdinary(subscription: LocalSubscription): boolean {
     const { filter, subscriber } = subscription
     invalidate(this.#cache, filter)
     const held = this.#ordinary.get(filter)
     if (held === undefined) {
       this.#ordinary.set(filter, subscription)
       this.#subscriptionCount++
-    } else if (held instanceof Map) {
+      return true
+    }
+    if (held instanceof Map) {
       if (!held.has(subscriber)) this.#subscriptionCount++
       held.set(subscriber, subscription)
     } else if (held.subscriber === subscriber) {
@@ -109,8 +135,10 @@ export class TrieLocalIndex implements LocalIndex {
       this.#ordinary.set(filter, both.set(held.subscriber, held).set(subscriber, subscription))
       this.#subscriptionCount++
     }
+    return false
   }
 
+  /** True when the filter is gone. */
   #removeOrdinary(filter: string, subscriber: LocalDelivery): boolean {
     const held = this.#ordinary.get(filter)
     if (held === undefined) return false
@@ -119,12 +147,15 @@ export class TrieLocalIndex implements LocalIndex {
     } else if (held.subscriber !== subscriber) {
       return false
     }
+    this.#subscriptionCount--
     invalidate(this.#cache, filter)
-    if (!(held instanceof Map) || held.size === 0) this.#ordinary.delete(filter)
+    if (held instanceof Map && held.size > 0) return false
+    this.#ordinary.delete(filter)
     return true
   }
 
-  #addShared(subscription: LocalSubscription, group: string): void {
+  /** True when the group has a member more. */
+  #addShared(subscription: LocalSubscription, group: string): boolean {
     const { filter } = subscription
     let groups = this.#shared.get(filter)
     if (groups === undefined) {
@@ -133,19 +164,25 @@ export class TrieLocalIndex implements LocalIndex {
     }
     let members = groups.get(group)
     if (members === undefined) {
-      members = new GroupMembers()
+      members = new GroupMembers(group, filter)
       groups.set(group, members)
+      this.#groupCount++
       invalidate(this.#sharedCache, filter)
     }
-    if (members.put(subscription)) this.#subscriptionCount++
+    if (!members.put(subscription)) return false
+    this.#subscriptionCount++
+    return true
   }
 
+  /** True when the group has a member less. */
   #removeShared(filter: string, group: string, subscriber: LocalDelivery): boolean {
     const groups = this.#shared.get(filter)
     const members = groups?.get(group)
     if (groups === undefined || members?.delete(subscriber) !== true) return false
+    this.#subscriptionCount--
     if (members.size > 0) return true
     groups.delete(group)
+    this.#groupCount--
     if (groups.size === 0) this.#shared.delete(filter)
     invalidate(this.#sharedCache, filter)
     return true

@@ -1,34 +1,190 @@
-import type { LocalIndex } from '../src/core/ports/routing.ts'
+/**
+ * Hands publications to the matching sessions of this node, a publication that has come by another way before not again.
+ *
+ * It asks the index, and remembers ids; it forwards nothing. Invariant: what it answers covers everything that anybody to
+ * whom the publication was delivered must have on disk, also when the delivery was an earlier one.
+ */
+import type { Incarnation } from '../src/core/ids.ts'
+import { limits } from '../src/core/limits.ts'
+import type { LocalIndex, SharedGroup, SharedTarget } from '../src/core/ports/routing.ts'
+import type { SeenJournal } from '../src/core/ports/seen-journal.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
-import type { Publication } from '../src/core/publication.ts'
+import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
+import { SeenMessages } from './seen-messages.ts'
+import { TracePoint } from './trace-point.ts'
 
-/** Hands publications to the matching sessions of this node. */
+/** Names all shared subscriptions of a node at once; no group has an empty name [MQTT-4.8.2-1]. */
+export const everyGroup: SharedTarget = { group: '', filter: '' }
+
+export interface LocalRouterStats {
+  /** Publications not delivered because the same id had come by another way. */
+  duplicateIds: number
+}
+
+type RouterJournal = Pick<SessionJournal, 'appended' | 'atomically'>
+
 export class LocalRouter {
+  readonly stats: LocalRouterStats = { duplicateIds: 0 }
+  /** Says whether the publication at hand is traced. */
+  readonly point = new TracePoint()
+  /** Subscribers the last ordinary delivery matched; -1 when it was a duplicate. */
+  matchCount = 0
   readonly #index: Pick<LocalIndex, 'match' | 'matchShared'>
-  readonly #journal: Pick<SessionJournal, 'appended'>
+  readonly #journal: RouterJournal
+  readonly #seenJournal: SeenJournal
+  readonly #seen = new SeenMessages()
+  /** Ids with the shared subscription, of what was delivered to members; the oldest are forgotten. */
+  readonly #seenShared = new Set<string>()
 
-  constructor(index: Pick<LocalIndex, 'match' | 'matchShared'>, journal: Pick<SessionJournal, 'appended'>) {
+  constructor(
+    index: Pick<LocalIndex, 'match' | 'matchShared'>,
+    journal: RouterJournal,
+    seenJournal: SeenJournal,
+  ) {
     this.#index = index
     this.#journal = journal
+    this.#seenJournal = seenJournal
   }
 
-  /** Returns the journal sequence that must be committed before the publication is acknowledged; 0 = none. */
+  /** Finds what an earlier life had delivered. Before anything is. */
+  async restore(): Promise<void> {
+    for (const id of await this.#seenJournal.load()) this.#seen.add(id)
+  }
+
+  /**
+   * To everybody here, a member of each shared subscription included. Returns the journal sequence that must be committed
+   * before the publication is acknowledged; 0 = none.
+   */
   deliver(publication: Publication): number {
+    const storeSequence = this.deliverOrdinary(publication)
+    return Math.max(storeSequence, this.#deliverToGroups(publication))
+  }
+
+  /** As `deliver`, but not to shared subscriptions. */
+  deliverOrdinary(publication: Publication): number {
     const before = this.#journal.appended
     const { publisher, topic } = publication
     const matches = this.#index.match(topic)
+    this.matchCount = matches.length
     for (let i = 0; i < matches.length; i++) {
       const match = matches[i] as (typeof matches)[number]
       // No Local [MQTT-3.8.3-3].
       if (match.noLocal && publisher !== '' && match.subscriber.clientId === publisher) continue
       match.subscriber.deliver(publication, match)
     }
-    const groups = this.#index.matchShared(topic)
-    for (let i = 0; i < groups.length; i++) {
-      const member = groups[i]?.next()
-      member?.subscriber.deliver(publication, member)
+    if (this.point.current !== undefined) this.point.current.delivered(matches, publisher)
+    const after = this.#journal.appended
+    return after > before ? after : 0
+  }
+
+  /**
+   * As `deliverOrdinary`, for a publication that has an id, from a peer's `sender` or, undefined, from this node on behalf of
+   * whoever gave the id. A sender's own ids are numbered per link already and are taken as new, unless they are reserved:
+   * those others may have published on its behalf. At QoS 2 every id is looked up, and kept with what it brought to disk: this
+   * node may have died before the sender heard that it arrived.
+   */
+  deliverOnce(publication: Publication, id: MessageId, sender: Incarnation | undefined): number {
+    const { qos } = publication
+    if ((qos === 2 || isRelayed(id, sender)) && this.#seen.has(id)) {
+      this.stats.duplicateIds++
+      this.matchCount = -1
+      this.point.current?.span.event('duplicate')
+      // The earlier delivery may not be on disk yet.
+      return this.#journal.appended
+    }
+    this.#seen.add(id)
+    if (qos < 2 || sender === undefined) return this.deliverOrdinary(publication)
+    let storeSequence = 0
+    this.#journal.atomically(() => {
+      storeSequence = this.deliverOrdinary(publication)
+      if (storeSequence > 0) this.#seenJournal.remember(id)
+    })
+    return storeSequence
+  }
+
+  /**
+   * As `deliverOnce`, for a client that repeats here what an earlier node of its session took, within a change of the journal:
+   * that node may deliver it, too, in this life of the process or the next.
+   */
+  deliverRepeated(publication: Publication, id: MessageId): number {
+    const storeSequence = this.deliverOnce(publication, id, undefined)
+    return this.matchCount > 0 && storeSequence > 0 ? this.#seenJournal.remember(id) : storeSequence
+  }
+
+  /** That was delivered here in an earlier life: should it come from another node, it is a duplicate. */
+  noteDelivered(id: MessageId): void {
+    if (this.#seen.has(id)) return
+    this.#seen.add(id)
+    this.#seenJournal.remember(id)
+  }
+
+  /** Of other incarnations, as `PublishRouter.receivedUpTo`; what came for a shared subscription alone is left out. */
+  receivedUpTo(): MessageId[] {
+    return this.#seen.highest()
+  }
+
+  /** Shared subscriptions here that match. Valid until the next change, not to be modified. */
+  groups(topic: string): readonly SharedGroup[] {
+    return this.#index.matchShared(topic)
+  }
+
+  /** To the member whose turn it is. Returns as `deliver`. */
+  deliverToMember(publication: Publication, group: SharedGroup): number {
+    const before = this.#journal.appended
+    const member = group.next()
+    member?.subscriber.deliver(publication, member)
+    if (member !== undefined && this.point.current !== undefined) {
+      this.point.current.deliveredToMember(member.subscriber.clientId, group)
     }
     const after = this.#journal.appended
     return after > before ? after : 0
   }
+
+  /**
+   * As `deliverOnce`, to one member of a shared subscription, or of every one for `everyGroup`. Undefined when there is no
+   * member here.
+   */
+  deliverToGroup(
+    publication: Publication,
+    target: SharedTarget,
+    sender: Incarnation | undefined,
+  ): number | undefined {
+    const { id, topic } = publication
+    const { group: name, filter } = target
+    if (id !== undefined) {
+      const key = `${id.incarnation}/${id.number}/${name}/${filter}`
+      if (isRelayed(id, sender) && this.#seenShared.has(key)) {
+        this.stats.duplicateIds++
+        return this.#journal.appended
+      }
+      this.#rememberShared(key)
+    }
+    if (name === everyGroup.group) return this.#deliverToGroups(publication)
+    for (const group of this.#index.matchShared(topic)) {
+      if (group.group === name && group.filter === filter) return this.deliverToMember(publication, group)
+    }
+    return undefined
+  }
+
+  #deliverToGroups(publication: Publication): number {
+    const groups = this.#index.matchShared(publication.topic)
+    let storeSequence = 0
+    for (let i = 0; i < groups.length; i++) {
+      storeSequence = Math.max(storeSequence, this.deliverToMember(publication, groups[i] as SharedGroup))
+    }
+    return storeSequence
+  }
+
+  #rememberShared(key: string): void {
+    this.#seenShared.add(key)
+    if (this.#seenShared.size <= limits.seenNumbersMax) return
+    for (const oldest of this.#seenShared) {
+      this.#seenShared.delete(oldest)
+      break
+    }
+  }
+}
+
+function isRelayed(id: MessageId, sender: Incarnation | undefined): boolean {
+  return id.incarnation !== sender || id.number >= RESERVED_FROM
 }

@@ -1,29 +1,261 @@
-import type { Acceptance, Forwarder, PublishRouter, RemoteIndex } from '../src/core/ports/routing.ts'
-import type { Publication } from '../src/core/publication.ts'
-import type { LocalRouter } from './local-router.ts'
+/**
+ * Routes a PUBLISH, of a client or a will: to this node's sessions, to every node that may have a subscriber, and to one
+ * member of each shared subscription, wherever it is.
+ *
+ * It gives publications at QoS ≥ 1 their id. One hop at most: what came from another node is never routed on. Invariant: as
+ * far as this node knows the others' interest, each shared subscription gets a publication from exactly one node.
+ */
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
+import { limits } from '../src/core/limits.ts'
+import type {
+  Acceptance,
+  Forwarder,
+  PublishRouter,
+  RemoteGroup,
+  RemoteIndex,
+  SharedGroup,
+  SharedTarget,
+} from '../src/core/ports/routing.ts'
+import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
+import { everyGroup, type LocalRouter } from './local-router.ts'
+import { MessageIds } from './message-ids.ts'
+import type { PublishTracer } from './publish-tracer.ts'
+import type { MatchedGroup, SharedGroups } from './shared-groups.ts'
 
-/** Routes a client's PUBLISH: to this node's sessions, and to every node that may have a subscriber. One hop at most. */
+/** Given what sends a publication to other nodes, to be called when it may go. */
+type Hold = (send: () => void) => void
+type RouterRemote = Pick<RemoteIndex, 'match' | 'matchShared' | 'unknownNodes'>
+type RouterForwarder = Pick<Forwarder, 'forward' | 'forwardToGroup' | 'members'>
+
+/** Publications by where their ordinary subscribers are, as far as known here. */
+export interface RoutedCounts {
+  nowhere: number
+  here: number
+  elsewhere: number
+  both: number
+}
+
 export class MeshRouter implements PublishRouter {
+  readonly stats: RoutedCounts = { nowhere: 0, here: 0, elsewhere: 0, both: 0 }
   readonly #local: LocalRouter
-  readonly #remote: Pick<RemoteIndex, 'match'>
-  readonly #forwarder: Pick<Forwarder, 'forward'>
+  readonly #remote: RouterRemote
+  readonly #forwarder: RouterForwarder
+  readonly #shared: SharedGroups
+  readonly #ids = new MessageIds()
 
-  constructor(local: LocalRouter, remote: Pick<RemoteIndex, 'match'>, forwarder: Pick<Forwarder, 'forward'>) {
+  constructor(local: LocalRouter, remote: RouterRemote, forwarder: RouterForwarder, shared: SharedGroups) {
     this.#local = local
     this.#remote = remote
     this.#forwarder = forwarder
+    this.#shared = shared
   }
 
-  publish(publication: Publication, acceptance: Acceptance | undefined): void {
-    const storeSequence = this.#local.deliver(publication)
+  /** The node has joined: publications get ids from now on. */
+  start(incarnation: Incarnation): void {
+    this.#ids.start(incarnation)
+  }
+
+  reserveId(): MessageId | undefined {
+    return this.#ids.reserve()
+  }
+
+  receivedUpTo(): readonly MessageId[] {
+    const { last } = this.#ids
+    const others = this.#local.receivedUpTo()
+    return last === undefined ? others : [last, ...others.filter(id => id.incarnation !== last.incarnation)]
+  }
+
+  publish(publication: Publication, acceptance: Acceptance | undefined, hold?: Hold): void {
+    const { tracer } = this.#local.point
+    if (tracer === undefined) this.#route(publication, acceptance, hold)
+    else this.#routeTraced(tracer, publication, acceptance, hold)
+  }
+
+  #routeTraced(
+    tracer: PublishTracer,
+    publication: Publication,
+    acceptance: Acceptance | undefined,
+    hold: Hold | undefined,
+  ): void {
+    const traced = tracer.begin(publication, acceptance)
+    if (traced === undefined) {
+      this.#route(publication, acceptance, hold)
+      return
+    }
+    tracer.during(traced, () => this.#route(publication, acceptance, hold))
+    if (publication.qos === 0) traced.span.end()
+  }
+
+  #route(publication: Publication, acceptance: Acceptance | undefined, hold: Hold | undefined): void {
+    const given = publication.id
+    if (given === undefined && publication.qos > 0) identify(publication, this.#ids.next())
+    const storeSequence =
+      given === undefined
+        ? this.#local.deliverOrdinary(publication)
+        : this.#local.deliverOnce(publication, given, undefined)
     if (storeSequence > 0) acceptance?.requireCommitted(storeSequence)
-    const nodes = this.#remote.match(publication.topic)
+    const isHere = this.#local.matchCount > 0
+    if (hold === undefined || this.#isWantedHereOnly(publication)) {
+      this.#routeElsewhere(publication, acceptance, isHere)
+      return
+    }
+    acceptance?.expect()
+    hold(() => {
+      this.#routeElsewhere(publication, acceptance, isHere)
+      acceptance?.settle()
+    })
+  }
+
+  #isWantedHereOnly({ topic, stamp }: Publication): boolean {
+    return (
+      stamp === undefined &&
+      this.#remote.match(topic).length === 0 &&
+      this.#remote.matchShared(topic)?.length === 0
+    )
+  }
+
+  #routeElsewhere(publication: Publication, acceptance: Acceptance | undefined, isHere: boolean): void {
+    const { topic } = publication
+    const interested = this.#remote.match(topic)
+    if (interested.length === 0) this.stats[isHere ? 'here' : 'nowhere']++
+    else this.stats[isHere ? 'both' : 'elsewhere']++
+    const nodes = publication.stamp === undefined ? interested : this.#everyNode(interested)
     for (let i = 0; i < nodes.length; i++) {
       this.#forwarder.forward(nodes[i] as string, publication, acceptance)
     }
+    const here = this.#local.groups(topic)
+    const there = this.#remote.matchShared(topic)
+    if (there === undefined) this.#publishToEveryGroup(publication, interested, acceptance)
+    else if (here.length > 0 || there.length > 0) this.#publishShared(publication, here, there, acceptance)
+    else if (publication.qos > 0) this.#publishToUnknown(publication, acceptance)
+  }
+
+  /** A message to be retained goes to all members: each keeps a copy, whoever subscribes there and when. */
+  #everyNode(interested: readonly NodeId[]): readonly NodeId[] {
+    const { members } = this.#forwarder
+    return interested.length === 0 ? members : [...new Set([...interested, ...members])]
+  }
+
+  repeat(publication: Publication, acceptance: Acceptance, isFromElsewhere: boolean): void {
+    const { id } = publication
+    if (isFromElsewhere && id !== undefined) {
+      const storeSequence = this.#local.deliverRepeated(publication, id)
+      if (storeSequence > 0) acceptance.requireCommitted(storeSequence)
+    }
+    const nodes = this.#remote.match(publication.topic)
+    for (const nodeId of nodes) this.#forwarder.forward(nodeId, publication, acceptance)
+    // Whether a member had it, and which, is not known: one gets it, perhaps once more.
+    const there = this.#remote.matchShared(publication.topic) ?? []
+    this.#publishShared(publication, this.#local.groups(publication.topic), there, acceptance)
   }
 
   deliverLocally(publication: Publication): void {
     this.#local.deliver(publication)
   }
+
+  /**
+   * A node did not give a publication of a shared subscription to a member, though `attempt` nodes were tried: another one
+   * gets it. If there is none, a node that vanished keeps it for its sessions.
+   */
+  redispatch(
+    nodeId: NodeId,
+    publication: Publication,
+    target: SharedTarget,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void {
+    // That node has no group at all that matches.
+    if (target.group === everyGroup.group) return
+    const group: MatchedGroup = {
+      local: this.#local.groups(publication.topic).find(found => isTarget(found, target)),
+      remote: this.#remote.matchShared(publication.topic)?.find(found => isTarget(found, target)),
+    }
+    const chosen =
+      attempt >= limits.sharedAttemptsMax ? undefined : this.#shared.chooseAnew(group, publication, nodeId)
+    if (chosen === undefined) {
+      this.#shared.stats.nobody++
+      return
+    }
+    this.#shared.stats.redispatched++
+    this.#give(chosen, publication, group.local, target, acceptance, attempt)
+  }
+
+  #publishShared(
+    publication: Publication,
+    here: readonly SharedGroup[],
+    there: readonly RemoteGroup[],
+    acceptance: Acceptance | undefined,
+  ): void {
+    for (const local of here) {
+      const remote = there.find(found => isTarget(found, local))
+      this.#dispatch(publication, { local, remote }, local, acceptance)
+    }
+    for (const remote of there) {
+      if (here.some(found => isTarget(found, remote))) continue
+      this.#dispatch(publication, { local: undefined, remote }, remote, acceptance)
+    }
+  }
+
+  #dispatch(
+    publication: Publication,
+    group: MatchedGroup,
+    target: SharedTarget,
+    acceptance: Acceptance | undefined,
+  ): void {
+    const chosen = this.#shared.choose(group, publication)
+    if (chosen !== undefined) this.#give(chosen, publication, group.local, target, acceptance, 0)
+  }
+
+  #give(
+    nodeId: NodeId,
+    publication: Publication,
+    local: SharedGroup | undefined,
+    target: SharedTarget,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void {
+    if (nodeId !== this.#shared.self) {
+      this.#shared.stats.forwarded++
+      this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, attempt)
+      return
+    }
+    this.#shared.stats.local++
+    // A reserved id may be published by another node too.
+    const isNumbered = publication.id === undefined || publication.id.number < RESERVED_FROM
+    const storeSequence =
+      isNumbered && local !== undefined
+        ? this.#local.deliverToMember(publication, local)
+        : this.#local.deliverToGroup(publication, target, undefined)
+    if (storeSequence !== undefined && storeSequence > 0) acceptance?.requireCommitted(storeSequence)
+  }
+
+  /** No member of any group is known: if there are some on nodes whose interest is not known, these serve them. */
+  #publishToUnknown(publication: Publication, acceptance: Acceptance | undefined): void {
+    const { unknownNodes } = this.#remote
+    for (let i = 0; i < unknownNodes.length; i++) {
+      this.#forwarder.forwardToGroup(unknownNodes[i] as NodeId, publication, everyGroup, acceptance, 0)
+    }
+  }
+
+  /** Too many wildcards to know the groups: every node serves its own, so that nobody misses anything. */
+  #publishToEveryGroup(
+    publication: Publication,
+    nodes: readonly NodeId[],
+    acceptance: Acceptance | undefined,
+  ): void {
+    const storeSequence = this.#local.deliverToGroup(publication, everyGroup, undefined)
+    if (storeSequence !== undefined && storeSequence > 0) acceptance?.requireCommitted(storeSequence)
+    for (const nodeId of nodes) {
+      this.#forwarder.forwardToGroup(nodeId, publication, everyGroup, acceptance, 0)
+    }
+  }
+}
+
+function isTarget(found: SharedTarget, { group, filter }: SharedTarget): boolean {
+  return found.group === group && found.filter === filter
+}
+
+/** Nobody else has seen the publication yet, so this is its making, not a change; a copy per message would be waste. */
+function identify(publication: { id?: MessageId | undefined }, id: MessageId | undefined): void {
+  publication.id = id
 }

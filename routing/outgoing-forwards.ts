@@ -1,8 +1,8 @@
 /**
- * Publications at QoS ≥ 1 that one peer has not accepted yet, in order.
+ * Publications at QoS ≥ 1 in memory that one peer has not accepted yet, in order.
  *
- * It numbers them, remembers which were sent on the present link, and settles them when they are accepted. It does not send.
- * Invariant: sequences leave in order and without gaps, and each entry is settled exactly once.
+ * It numbers them, remembers which were sent on the present link and which lie in the peer's outbox as well. It does not
+ * send or store. Invariant: sequences leave in order, and each entry is given up exactly once.
  */
 import type { Acceptance } from '../src/core/ports/routing.ts'
 
@@ -11,26 +11,73 @@ export interface OutgoingForward {
   readonly frame: Uint8Array
   /** Wall clock ms; undefined = never expires. */
   readonly expiresAtMs: number | undefined
-  readonly acceptance: Acceptance | undefined
+  /** Monotonic ms when it was taken. */
+  readonly atMs: number
+  /** Who waits for the peer; nobody once it is in the outbox. */
+  acceptance: Acceptance | undefined
+  /** Its place in the peer's outbox, 0 = it is in memory alone. */
+  position: number
+  /** It was handed to the transport, on this link or an earlier one. */
+  isSent: boolean
+  /** The peer had no use for it; it will accept it. */
+  isRefused: boolean
+  /** How many nodes it was sent to before. */
+  readonly attempt: number
 }
 
 export class OutgoingForwards {
+  readonly #onAccepted: (entry: OutgoingForward) => void
   #entries: OutgoingForward[] = []
   #head = 0
   /** Index of the next entry to send on the present link. */
   #cursor = 0
+  /** Index of the first entry that is in memory alone: those before it are in the outbox, those behind it are not. */
+  #unstored = 0
   #lastSequence = 0
   /** Bytes of the frames held. */
   byteCount = 0
+
+  /** `onAccepted` is called for each entry that `accept` covers, in order. */
+  constructor(onAccepted: (entry: OutgoingForward) => void) {
+    this.#onAccepted = onAccepted
+  }
 
   get count(): number {
     return this.#entries.length - this.#head
   }
 
-  add(frame: Uint8Array, expiresAtMs: number | undefined, acceptance: Acceptance | undefined): void {
+  /** Adds one that is in memory alone. */
+  add(
+    frame: Uint8Array,
+    expiresAtMs: number | undefined,
+    acceptance: Acceptance | undefined,
+    atMs: number,
+    attempt = 0,
+  ): void {
     acceptance?.expect()
-    this.#entries.push({ sequence: ++this.#lastSequence, frame, expiresAtMs, acceptance })
+    this.#entries.push({
+      sequence: ++this.#lastSequence,
+      frame,
+      expiresAtMs,
+      atMs,
+      acceptance,
+      position: 0,
+      isSent: false,
+      isRefused: false,
+      attempt,
+    })
     this.byteCount += frame.length
+  }
+
+  /** Adds one that lies in the outbox; so must all before it. */
+  addStored(frame: Uint8Array, expiresAtMs: number | undefined, position: number, atMs: number): void {
+    this.add(frame, expiresAtMs, undefined, atMs)
+    this.stored(position)
+  }
+
+  /** The oldest, or undefined. */
+  get first(): OutgoingForward | undefined {
+    return this.#entries[this.#head]
   }
 
   /** The next entry to send on this link, or undefined. */
@@ -40,7 +87,21 @@ export class OutgoingForwards {
 
   /** `next` was handed to the transport. */
   advance(): void {
-    this.#cursor++
+    const entry = this.#entries[this.#cursor++]
+    if (entry !== undefined) entry.isSent = true
+  }
+
+  /** The oldest that is in memory alone, or undefined. */
+  get firstUnstored(): OutgoingForward | undefined {
+    return this.#entries[this.#unstored]
+  }
+
+  /** `firstUnstored` was put into the outbox. */
+  stored(position: number): void {
+    const entry = this.firstUnstored
+    if (entry === undefined) throw new Error('nothing is left to be stored')
+    entry.position = position
+    this.#unstored++
   }
 
   /** A new link: everything that is not accepted is sent again. */
@@ -48,7 +109,7 @@ export class OutgoingForwards {
     this.#cursor = this.#head
   }
 
-  /** Settles everything up to `sequence`. False when the peer claims what was never sent. */
+  /** Gives up everything up to `sequence`. False when the peer claims what was never sent. */
   accept(sequence: number): boolean {
     if (sequence > this.#lastSequence) return false
     for (;;) {
@@ -56,24 +117,45 @@ export class OutgoingForwards {
       if (entry === undefined || entry.sequence > sequence) break
       this.#head++
       this.byteCount -= entry.frame.length
-      entry.acceptance?.settle()
+      this.#onAccepted(entry)
     }
     if (this.#cursor < this.#head) this.#cursor = this.#head
+    if (this.#unstored < this.#head) this.#unstored = this.#head
     if (this.#head === this.#entries.length) {
       this.#entries = []
-      this.#head = this.#cursor = 0
+      this.#head = this.#cursor = this.#unstored = 0
     } else if (this.#head >= 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)
       this.#cursor -= this.#head
+      this.#unstored -= this.#head
       this.#head = 0
     }
     return true
   }
 
-  /** The peer left for good: settles everything and says how many there were. */
-  abandon(): number {
-    const { count } = this
+  /** The entry with this sequence, or undefined. */
+  find(sequence: number): OutgoingForward | undefined {
+    return this.#entries.find((entry, index) => index >= this.#head && entry.sequence === sequence)
+  }
+
+  /** Takes out those in memory alone that `isWanted` says; without them there are gaps. To be called while no link is up. */
+  extract(isWanted: (entry: OutgoingForward) => boolean): OutgoingForward[] {
+    const taken: OutgoingForward[] = []
+    const kept: OutgoingForward[] = []
+    this.#entries.forEach((entry, index) => {
+      if (index < this.#head) return
+      const isTaken = entry.position === 0 && isWanted(entry)
+      ;(isTaken ? taken : kept).push(entry)
+      if (isTaken) this.byteCount -= entry.frame.length
+    })
+    this.#unstored -= this.#head
+    this.#entries = kept
+    this.#head = this.#cursor = 0
+    return taken
+  }
+
+  /** Gives up everything. */
+  acceptAll(): void {
     this.accept(this.#lastSequence)
-    return count
   }
 }

@@ -1,95 +1,93 @@
 /**
  * Carries publications between brokers over the transport's "forward" channel.
  *
- * QoS 0 is sent or dropped. QoS ≥ 1 is numbered per peer, kept until the peer accepted it, and sent again in order on
- * every new link; the receiving side delivers each sequence once and accepts after its journal committed. It chooses no
- * routes. Invariant: an acceptance it was given is settled exactly once: by the peer, or, counted, when the peer's node left
- * the membership.
+ * QoS 0 is sent or dropped. QoS ≥ 1 is numbered per peer, kept until the peer accepted it (in memory, or in the peer's outbox
+ * once it is late or its node gone), and sent again in order on every new link; the receiving side delivers each sequence
+ * once and accepts after its journal committed. It chooses no routes. Invariant: an acceptance it was given is settled
+ * exactly once: when the peer has the publication, when the outbox's disk will, or, counted, when neither is to be.
  */
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
+import type { OutboxJournal } from '../src/core/ports/outbox-journal.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
-import type { Acceptance, Forwarder } from '../src/core/ports/routing.ts'
+import type { RetainedSink } from '../src/core/ports/retained.ts'
+import type { Acceptance, FlushScope, Forwarder, SharedTarget } from '../src/core/ports/routing.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import type { Publication } from '../src/core/publication.ts'
 import {
   decodePosition,
   decodePublish,
-  encodePosition,
   encodePublish,
+  forgetFrame,
   frameKind,
+  isForGroup,
+  isPublish,
+  qosOf,
   stampPublish,
 } from './forward-codec.ts'
-import { IncomingForwards } from './incoming-forwards.ts'
+import { ForwardPeer } from './forward-peer.ts'
+import { newForwarderStats, type ForwardQueueStatus } from './forwarder-stats.ts'
+import { FlushRounds } from './flush-rounds.ts'
+import { ForwardReceiver, type ReceiverStats } from './forward-receiver.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
 import type { LocalRouter } from './local-router.ts'
-import { OutgoingForwards } from './outgoing-forwards.ts'
-
-interface Peer {
-  /** Kept when the node leaves: should the same incarnation return, numbering goes on where it was. */
-  isMember: boolean
-  incarnation: Incarnation
-  readonly outgoing: OutgoingForwards
-  incoming: IncomingForwards | undefined
-  /** RESUME was sent on the present link. */
-  isGreeted: boolean
-  /** RESUME came on the present link, so sending may go on. */
-  isResumed: boolean
-  isFull: boolean
-  /** `incoming.accepted` as last told to the peer on this link. */
-  toldAccepted: number
-}
+import { Outbox } from './outbox.ts'
+import { PeerQueue, type OutboxLimits, type Undelivered } from './peer-queue.ts'
+import type { UndeliveredListener } from './shared-groups.ts'
+import type { TracePoint } from './trace-point.ts'
 
 export interface ForwarderComponents {
+  /** Whether that node knows this node's interest. Without it, all do. */
+  readonly isKnownTo?: (nodeId: NodeId) => boolean
   readonly transport: PeerTransport
   readonly local: LocalRouter
-  readonly journal: Pick<SessionJournal, 'committed' | 'onCommitted'>
+  readonly retained: RetainedSink
+  readonly journal: Pick<SessionJournal, 'appended' | 'committed' | 'onCommitted'>
+  readonly outboxJournal: OutboxJournal
   readonly clock: Clock
   readonly logger: Logger
 }
 
-export interface ForwarderStats {
-  /** Publications handed to the transport, resends included. */
-  sent: number
-  /** Publications from peers, duplicates excluded. */
-  received: number
-  /** QoS 0 not sent: no link, or its queue was full. */
-  dropped: number
-  /** QoS ≥ 1 received again after a link was lost, not delivered again. */
-  duplicates: number
-  /** QoS ≥ 1 given up because the peer's node left the membership. */
-  abandoned: number
-  /** From peers, expired on arrival. */
-  expired: number
-  /** Malformed frames. */
-  rejected: number
+export interface ForwarderOptions extends OutboxLimits {
+  /** A peer that has not accepted a publication by then gets it, and what follows, through its outbox. */
+  readonly acceptTimeoutMs: number
 }
 
 export class PeerForwarder implements Forwarder {
-  readonly stats: ForwarderStats = {
-    sent: 0,
-    received: 0,
-    dropped: 0,
-    duplicates: 0,
-    abandoned: 0,
-    expired: 0,
-    rejected: 0,
-  }
+  readonly stats = newForwarderStats()
+  readonly receiverStats: ReceiverStats
+  /** Time from a publication's forwarding to its acceptance by the peer, outboxes left aside. */
+  readonly acceptLatency = new LatencyHistogram()
   readonly #components: ForwarderComponents
-  readonly #peers = new Map<NodeId, Peer>()
+  readonly #options: ForwarderOptions
+  readonly #peers = new Map<NodeId, ForwardPeer>()
+  readonly #flushes: FlushRounds
   /** Incarnations whose link is up, members here or not yet. */
   readonly #links = new Map<NodeId, Incarnation>()
   readonly #writableListeners: (() => void)[] = []
+  readonly #receiver: ForwardReceiver
+  /** In the order in which they went. */
+  readonly #away = new Set<NodeId>()
+  #members: readonly NodeId[] = []
+  #onUndelivered: UndeliveredListener = () => undefined
+  #onTrace: (from: NodeId, frame: Uint8Array) => boolean = () => true
+  readonly #point: TracePoint
   #fullPeers = 0
-  #isAcceptDue = false
+  #isStopped = false
   // The last publication and its frame: it usually goes to several peers in a row.
   #encoded: Publication | undefined
   #frame: Uint8Array = new Uint8Array(0)
 
-  constructor(components: ForwarderComponents) {
+  constructor(components: ForwarderComponents, options: ForwarderOptions) {
     this.#components = components
+    this.#options = options
     const { transport, journal } = components
+    this.#point = components.local.point
+    this.#receiver = new ForwardReceiver(components)
+    this.receiverStats = this.#receiver.stats
+    this.#flushes = new FlushRounds(components, this.#peers)
     transport.onFrame('forward', (from, frame) => this.#onFrame(from, frame))
     transport.onDrain((nodeId, channel) => {
       if (channel === 'forward') this.#onDrain(nodeId)
@@ -101,69 +99,249 @@ export class PeerForwarder implements Forwarder {
     journal.onCommitted(upTo => this.#onCommitted(upTo))
   }
 
+  get members(): readonly NodeId[] {
+    return this.#members
+  }
+
+  get isCatchingUp(): boolean {
+    for (const peer of this.#peers.values()) {
+      if (peer.presence === 'member' && peer.isResumed && peer.queue.isDurable) return true
+    }
+    return false
+  }
+
+  /** Whether nothing is left that some node has not accepted. */
+  get owesNothing(): boolean {
+    return [...this.#peers.values()].every(({ queue }) => queue.count === 0)
+  }
+
   get isFull(): boolean {
     return this.#fullPeers > 0
+  }
+
+  whenFlushed(scope: FlushScope, done: () => void): void {
+    this.#flushes.whenFlushed(scope, done)
   }
 
   onWritable(listener: () => void): void {
     this.#writableListeners.push(listener)
   }
 
-  /** Replaces the set of peers. What waits for a node that is gone is settled and counted as abandoned. */
+  /** One listener of TRACE frames, which answers whether one is sound. */
+  onTrace(listener: (from: NodeId, frame: Uint8Array) => boolean): void {
+    this.#onTrace = listener
+  }
+
+  /** One listener: told, in the turn in which it shows, what it must route anew before it returns. */
+  onUndelivered(listener: UndeliveredListener): void {
+    this.#onUndelivered = listener
+  }
+
+  isMember(nodeId: NodeId): boolean {
+    return this.#peers.get(nodeId)?.presence === 'member'
+  }
+
+  /** Nodes that are gone and for which publications at QoS ≥ 1 are kept: their interest must stay in the remote index. */
+  get awayNodes(): readonly NodeId[] {
+    return [...this.#away]
+  }
+
+  /** What waits for each node, for metrics and status displays. */
+  queues(): readonly ForwardQueueStatus[] {
+    return [...this.#peers].map(([nodeId, peer]) => peer.status(nodeId))
+  }
+
+  /** Finds the outboxes an earlier life of this node left. Before anything is forwarded. */
+  async restore(): Promise<void> {
+    const outboxes = new Map<NodeId, Outbox>()
+    for await (const { nodeId, record } of this.#components.outboxJournal.load()) {
+      let outbox = outboxes.get(nodeId)
+      if (outbox === undefined) outboxes.set(nodeId, (outbox = this.#newOutbox(nodeId)))
+      outbox.restore(record)
+    }
+    for (const [nodeId, outbox] of outboxes) {
+      const peer = this.#newPeer(nodeId, 0, outbox)
+      this.#peers.set(nodeId, peer)
+      this.#setAway(nodeId, peer)
+    }
+  }
+
+  /** Replaces the set of peers. For a member that is gone everything is kept on disk, unless it said it holds nothing. */
   setMembers(members: readonly PeerAddress[]): void {
     const now = new Map(members.map(member => [member.nodeId, member]))
+    this.#members = [...now.keys()]
     for (const [nodeId, peer] of this.#peers) {
-      if (now.has(nodeId) || !peer.isMember) continue
-      peer.isMember = false
-      const count = peer.outgoing.abandon()
-      this.#updateFull(peer)
-      if (count === 0) continue
-      this.stats.abandoned += count
-      this.#components.logger.warn(
-        'a member left with messages it had not accepted: they are lost to its clients',
-        {
-          nodeId,
-          count,
-        },
-      )
+      if (peer.presence === 'member' && !now.has(nodeId)) this.#onGone(nodeId, peer)
     }
     for (const { nodeId, incarnation } of members) {
-      const peer = this.#peers.get(nodeId)
+      let peer = this.#peers.get(nodeId)
       if (peer === undefined) {
-        this.#peers.set(nodeId, {
-          isMember: true,
-          incarnation,
-          outgoing: new OutgoingForwards(),
-          incoming: undefined,
-          isGreeted: false,
-          isResumed: false,
-          isFull: false,
-          toldAccepted: 0,
-        })
-      } else {
-        peer.isMember = true
-        if (peer.incarnation !== incarnation) {
-          // Restarted: its new life gets what the old one did not accept.
-          Object.assign(peer, { incarnation, incoming: undefined, isGreeted: false, isResumed: false })
-        }
+        peer = this.#newPeer(nodeId, incarnation, this.#newOutbox(nodeId))
+        this.#peers.set(nodeId, peer)
+      } else if (peer.incarnation !== incarnation) {
+        peer.restarted(incarnation)
+      }
+      if (peer.presence !== 'member') {
+        peer.presence = 'member'
+        this.#away.delete(nodeId)
+        peer.queue.setAway(false)
       }
       this.#greet(nodeId)
+    }
+    this.#flushes.changed()
+  }
+
+  /** Keeps everything for a node that was a member before this life of the process. False when more is known of it here. */
+  expectBack(nodeId: NodeId): boolean {
+    if (this.#peers.has(nodeId)) return false
+    const peer = this.#newPeer(nodeId, 0, this.#newOutbox(nodeId))
+    this.#peers.set(nodeId, peer)
+    this.#setAway(nodeId, peer)
+    return true
+  }
+
+  /** Gives up what is kept for a node, and keeps nothing more until it is a member again. False when it is a member. */
+  forget(nodeId: NodeId): boolean {
+    const peer = this.#peers.get(nodeId)
+    if (peer?.presence === 'member') return false
+    if (peer !== undefined) this.#discard(nodeId, peer)
+    return true
+  }
+
+  /** Tells the peers that this life ends and nothing need be kept for it: there are no sessions to come back to. */
+  farewell(): void {
+    for (const nodeId of this.#links.keys()) this.#components.transport.send(nodeId, 'forward', forgetFrame())
+  }
+
+  /** Takes and gives nothing more; what is in an outbox stays there for the next life. */
+  stop(): void {
+    this.#isStopped = true
+    for (const peer of this.#peers.values()) {
+      peer.cancelWatch()
+      peer.queue.stop()
     }
   }
 
   forward(nodeId: NodeId, publication: Publication, acceptance: Acceptance | undefined): void {
+    this.#forwardTo(nodeId, publication, undefined, acceptance, 0)
+  }
+
+  forwardToGroup(
+    nodeId: NodeId,
+    publication: Publication,
+    target: SharedTarget,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void {
+    this.#forwardTo(nodeId, publication, target, acceptance, attempt)
+  }
+
+  #forwardTo(
+    nodeId: NodeId,
+    publication: Publication,
+    target: SharedTarget | undefined,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void {
     const peer = this.#peers.get(nodeId)
-    if (peer?.isMember !== true) return // left the membership in this very turn
-    const { transport } = this.#components
-    const frame = this.#encode(publication)
-    if (publication.qos === 0) {
-      stampPublish(frame, 0, this.#remainingMs(publication.expiresAtMs))
-      if (transport.send(nodeId, 'forward', frame)) this.stats.sent++
+    if (peer === undefined || peer.presence === 'forgotten' || this.#isStopped) return // left in this very turn
+    const { current } = this.#point
+    if (current === undefined) {
+      const frame = target === undefined ? this.#encode(publication) : encodePublish(publication, target)
+      this.#forward(nodeId, peer, publication, frame, acceptance, attempt)
+      return
+    }
+    const traced = current.forward(nodeId, publication, target, acceptance)
+    const before = this.stats.sent
+    this.#forward(nodeId, peer, publication, traced.frame, traced.acceptance, attempt)
+    if (publication.qos === 0) traced.done(this.stats.sent > before)
+  }
+
+  #forward(
+    nodeId: NodeId,
+    peer: ForwardPeer,
+    { qos, expiresAtMs }: Publication,
+    frame: Uint8Array,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void {
+    if (qos === 0) {
+      stampPublish(frame, 0, this.#remainingMs(expiresAtMs))
+      if (this.#components.transport.send(nodeId, 'forward', frame)) this.stats.sent++
       else this.stats.dropped++
       return
     }
-    peer.outgoing.add(frame, publication.expiresAtMs, acceptance)
+    peer.queue.add(frame, expiresAtMs, acceptance, attempt)
     this.#sendWaiting(nodeId, peer)
+    peer.watchLateness(this.#components.clock, this.#options.acceptTimeoutMs, this.#onLate)
+    this.#updateFull(peer)
+  }
+
+  #newOutbox(nodeId: NodeId): Outbox {
+    return new Outbox(nodeId, this.#components.outboxJournal)
+  }
+
+  #newPeer(nodeId: NodeId, incarnation: Incarnation, outbox: Outbox): ForwardPeer {
+    const { clock, logger } = this.#components
+    const queue = new PeerQueue(
+      { clock, logger, limits: this.#options, stats: this.stats, latency: this.acceptLatency },
+      outbox,
+    )
+    return new ForwardPeer(incarnation, queue, peer => {
+      this.#sendWaiting(nodeId, peer)
+      this.#flushes.answer(nodeId, peer) // some may have expired
+    })
+  }
+
+  #onGone(nodeId: NodeId, peer: ForwardPeer): void {
+    if (peer.isLeaving) {
+      this.#discard(nodeId, peer)
+      return
+    }
+    peer.cancelWatch()
+    // QoS 2 never to two members [MQTT-4.8.2-5].
+    const shared = peer.queue.takeBack(
+      ({ frame, isSent }) => isForGroup(frame) && !(isSent && qosOf(frame) === 2),
+    )
+    this.#setAway(nodeId, peer)
+    for (const undelivered of shared) this.#redispatch(nodeId, undelivered)
+    const { outboxCount } = peer.queue
+    this.#components.logger.info('a member is gone: what its sessions are sent is kept for its return', {
+      nodeId,
+      kept: outboxCount,
+    })
+  }
+
+  #setAway(nodeId: NodeId, peer: ForwardPeer): void {
+    peer.presence = 'away'
+    peer.queue.setAway(true)
+    this.#updateFull(peer)
+    this.#away.add(nodeId)
+    if (this.#away.size <= limits.awayNodesMax) return
+    for (const oldest of this.#away) {
+      this.forget(oldest)
+      break
+    }
+  }
+
+  #discard(nodeId: NodeId, peer: ForwardPeer): void {
+    peer.presence = 'forgotten'
+    this.#away.delete(nodeId)
+    peer.cancelWatch()
+    const count = peer.queue.discard()
+    this.#updateFull(peer)
+    this.#flushes.changed()
+    if (count === 0) return
+    this.stats.abandoned += count
+    this.#components.logger.warn('a node was forgotten with messages it had not accepted: they are lost', {
+      nodeId,
+      count,
+    })
+  }
+
+  readonly #onLate = (peer: ForwardPeer): void => {
+    this.stats.lateness++
+    peer.queue.makeDurable()
     this.#updateFull(peer)
   }
 
@@ -179,28 +357,26 @@ export class PeerForwarder implements Forwarder {
     return expiresAtMs === undefined ? 0 : Math.max(0, expiresAtMs - this.#components.clock.wallNow())
   }
 
-  #sendWaiting(nodeId: NodeId, peer: Peer): void {
-    if (!peer.isResumed) return
+  #sendWaiting(nodeId: NodeId, peer: ForwardPeer): void {
+    if (!peer.isResumed || this.#isStopped) return
     const { transport } = this.#components
-    for (let next = peer.outgoing.next; next !== undefined; next = peer.outgoing.next) {
+    const { queue } = peer
+    for (let next = queue.next; next !== undefined; next = queue.next) {
       stampPublish(next.frame, next.sequence, this.#remainingMs(next.expiresAtMs))
       if (!transport.send(nodeId, 'forward', next.frame)) return
       this.stats.sent++
-      peer.outgoing.advance()
+      if (next.frame[0] === frameKind.tracedPublish) this.#point.tracer?.sent(next.frame)
+      queue.advance()
     }
+    if (queue.isDurable) queue.refill(peer.onRefilled)
   }
 
-  #updateFull(peer: Peer): void {
-    const { count, byteCount } = peer.outgoing
-    if (!peer.isFull) {
-      if (count < limits.forwardUnacceptedMax && byteCount < limits.peerQueueBytesMax) return
-      peer.isFull = true
-      this.#fullPeers++
-    } else if (count * 2 < limits.forwardUnacceptedMax && byteCount * 2 < limits.peerQueueBytesMax) {
-      peer.isFull = false
-      this.#fullPeers--
-      if (this.#fullPeers === 0) for (const listener of this.#writableListeners) listener()
-    }
+  #updateFull(peer: ForwardPeer): void {
+    const { isFull } = peer.queue
+    if (isFull === peer.isFull) return
+    peer.isFull = isFull
+    this.#fullPeers += isFull ? 1 : -1
+    if (this.#fullPeers === 0) for (const listener of this.#writableListeners) listener()
   }
 
   #onPeerUp({ nodeId, incarnation }: PeerAddress): void {
@@ -208,21 +384,20 @@ export class PeerForwarder implements Forwarder {
     this.#greet(nodeId)
   }
 
-  /** Says how much this node has accepted, once per link, when both the link and the membership know the peer. */
+  /** When both the link and the membership know the peer. */
   #greet(nodeId: NodeId): void {
     const peer = this.#peers.get(nodeId)
-    if (peer === undefined || peer.isGreeted || this.#links.get(nodeId) !== peer.incarnation) return
-    const accepted = peer.incoming?.accepted ?? 0
-    if (!this.#components.transport.send(nodeId, 'forward', encodePosition(frameKind.resume, accepted)))
-      return
-    peer.isGreeted = true
-    peer.toldAccepted = accepted
+    if (peer === undefined || this.#links.get(nodeId) !== peer.incarnation) return
+    this.#receiver.greet(nodeId, peer.incarnation)
   }
 
   #onPeerDown({ nodeId, incarnation }: PeerAddress): void {
     if (this.#links.get(nodeId) === incarnation) this.#links.delete(nodeId)
     const peer = this.#peers.get(nodeId)
-    if (peer?.incarnation === incarnation) peer.isGreeted = peer.isResumed = false
+    if (peer?.incarnation !== incarnation) return
+    peer.isResumed = false
+    this.#flushes.linkDown(peer)
+    this.#receiver.linkDown(nodeId)
   }
 
   #onDrain(nodeId: NodeId): void {
@@ -230,86 +405,72 @@ export class PeerForwarder implements Forwarder {
     if (peer === undefined) return
     this.#greet(nodeId)
     this.#sendWaiting(nodeId, peer)
-    this.#tellAccepted()
+    this.#receiver.tellAccepted()
+    this.#flushes.ask(nodeId, peer)
+    this.#flushes.answer(nodeId, peer)
   }
 
   #onFrame(from: PeerAddress, frame: Uint8Array): void {
     const peer = this.#peers.get(from.nodeId)
-    if (peer === undefined || peer.incarnation !== from.incarnation) return
-    const isSound =
-      frame[0] === frameKind.publish ? this.#onPublish(peer, frame) : this.#onPosition(from, peer, frame)
+    if (peer === undefined || peer.incarnation !== from.incarnation || this.#isStopped) return
+    const isSound = isPublish(frame)
+      ? this.#receiver.take(from.nodeId, frame)
+      : this.#onControl(from, peer, frame)
     if (isSound) return
     this.stats.rejected++
-    this.#components.transport.disconnect(from.nodeId, 'malformed forward frame')
+    const reason =
+      frame[0] === frameKind.publishWithoutId
+        ? 'it runs an older version, whose messages have no ids: upgrade that node'
+        : 'malformed forward frame'
+    this.#components.transport.disconnect(from.nodeId, reason)
   }
 
-  #onPublish(peer: Peer, frame: Uint8Array): boolean {
-    const { clock, local, journal } = this.#components
-    const nowMs = clock.wallNow()
-    const decoded = decodePublish(frame, nowMs)
-    if (decoded === undefined) return false
-    const { sequence, publication } = decoded
-    const isExpired = publication.expiresAtMs !== undefined && publication.expiresAtMs <= nowMs
-    if (sequence === 0) {
-      this.stats.received++
-      if (isExpired) this.stats.expired++
-      else local.deliver(publication)
-      return true
+  #onControl(from: PeerAddress, peer: ForwardPeer, frame: Uint8Array): boolean {
+    if (frame[0] === frameKind.trace) return this.#onTrace(from.nodeId, frame)
+    if (frame[0] === frameKind.forget) {
+      peer.isLeaving = true
+      return frame.length === 1
     }
-    const incoming = (peer.incoming ??= new IncomingForwards(peer.incarnation))
-    if (!incoming.isNew(sequence)) {
-      this.stats.duplicates++
-      return true
-    }
-    this.stats.received++
-    let storeSequence = 0
-    if (isExpired) this.stats.expired++
-    else storeSequence = local.deliver(publication)
-    incoming.delivered(sequence, storeSequence, journal.committed)
-    this.#scheduleAccept()
-    return true
-  }
-
-  #onPosition(from: PeerAddress, peer: Peer, frame: Uint8Array): boolean {
     const sequence = decodePosition(frame)
-    if (sequence === undefined || !peer.outgoing.accept(sequence)) return false
-    if (frame[0] === frameKind.resume) {
-      peer.outgoing.rewind()
-      peer.isResumed = true
-      this.#sendWaiting(from.nodeId, peer)
-    } else if (frame[0] !== frameKind.accept) {
-      return false
+    if (frame[0] === frameKind.refuse && sequence !== undefined) {
+      const undelivered = peer.queue.refused(sequence)
+      if (undelivered !== undefined) this.#redispatch(from.nodeId, undelivered)
+      return true
     }
+    if (sequence === undefined) return false
+    if (frame[0] === frameKind.flush) return this.#flushes.onFlush(from.nodeId, peer, sequence)
+    if (frame[0] === frameKind.flushed) return this.#flushes.onFlushed(from.nodeId, peer, sequence)
+    if (frame[0] !== frameKind.accept && frame[0] !== frameKind.resume) return false
+    if (!peer.queue.accept(sequence)) return false
+    if (frame[0] === frameKind.resume) {
+      peer.queue.rewind()
+      peer.isResumed = true
+      this.#flushes.ask(from.nodeId, peer)
+    }
+    if (frame[0] === frameKind.resume || peer.queue.isDurable) this.#sendWaiting(from.nodeId, peer)
+    this.#flushes.answer(from.nodeId, peer)
     this.#updateFull(peer)
     return true
   }
 
-  #onCommitted(upTo: number): void {
-    for (const peer of this.#peers.values()) {
-      if (peer.incoming?.committed(upTo) === true) this.#scheduleAccept()
+  /** Another node gets it; whoever waits for it waits for that node. */
+  #redispatch(nodeId: NodeId, { frame, expiresAtMs, acceptance, attempt }: Undelivered): void {
+    stampPublish(frame, 1, 0) // it may never have been sent
+    const decoded = decodePublish(frame, 0)
+    // Else a peer refused what was not for a shared subscription.
+    if (decoded?.target !== undefined) {
+      const publication = { ...decoded.publication, expiresAtMs }
+      this.#onUndelivered(nodeId, publication, decoded.target, acceptance, attempt + 1)
     }
+    acceptance?.settle()
   }
 
-  /** One ACCEPT per peer and tick, however many publications it covers. */
-  #scheduleAccept(): void {
-    if (this.#isAcceptDue) return
-    this.#isAcceptDue = true
-    this.#components.clock.defer(this.#acceptDue)
-  }
-
-  readonly #acceptDue = (): void => {
-    this.#isAcceptDue = false
-    this.#tellAccepted()
-  }
-
-  #tellAccepted(): void {
+  #onCommitted(upTo: number): void {
+    this.#receiver.onCommitted(upTo)
     for (const [nodeId, peer] of this.#peers) {
-      const accepted = peer.incoming?.accepted ?? 0
-      if (!peer.isGreeted || accepted <= peer.toldAccepted) continue
-      // A full queue is retried on drain.
-      if (this.#components.transport.send(nodeId, 'forward', encodePosition(frameKind.accept, accepted))) {
-        peer.toldAccepted = accepted
-      }
+      if (!peer.queue.isDurable) continue
+      peer.queue.onCommitted(upTo)
+      this.#sendWaiting(nodeId, peer)
     }
   }
 }

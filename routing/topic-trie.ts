@@ -108,9 +108,12 @@ export class TopicTrie<V extends object> {
     return true
   }
 
-  /** Appends the values of all filters that match the topic name to `into`, in no particular order. */
-  match(topic: string, into: V[]): void {
-    if (this.#size === 0) return
+  /**
+   * Appends the values of all filters that match the topic name to `into`, in no particular order. False when it gave up
+   * after `visitsMax` tree nodes: then some may be missing.
+   */
+  match(topic: string, into: V[], visitsMax = Infinity): boolean {
+    if (this.#size === 0) return true
     const nodes = this.#stackNodes
     const depths = this.#stackLevels
     const levels = this.#levels
@@ -120,8 +123,13 @@ export class TopicTrie<V extends object> {
     const isReserved = topic.charCodeAt(0) === 0x24
     nodes.push(this.#root)
     depths.push(0)
+    let visits = 0
     for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
       const depth = depths.pop() as number
+      if (++visits > visitsMax) {
+        nodes.length = depths.length = 0
+        return false
+      }
       const takesWildcards = depth > 0 || !isReserved
       if (node.hash !== undefined && takesWildcards) into.push(node.hash)
       if (depth === levels.length && cut !== -1) {
@@ -144,5 +152,6 @@ export class TopicTrie<V extends object> {
         depths.push(depth + 1)
       }
     }
+    return true
   }
 }

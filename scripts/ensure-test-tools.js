@@ -25,7 +25,9 @@ function apt(...args) {
   })
 }
 
-const missing = missingPackages()
+// Partitions are tested in network namespaces, where there is root; elsewhere those tests are skipped and say so.
+const wanted = process.getuid() === 0 && !isOnPath('ip') ? ['iproute2'] : []
+const missing = missingPackages().concat(wanted)
 if (missing.length > 0 && process.getuid() === 0 && isOnPath('apt-get')) {
   process.stderr.write('grapevine: installing ' + missing.join(' and ') + ' for the tests …\n')
   apt('update')

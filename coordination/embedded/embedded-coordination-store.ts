@@ -5,12 +5,14 @@ import type {
   CoordinationLease,
   CoordinationOutcome,
   CoordinationStore,
+  CoordinationStoreStatus,
   CoordinationTransaction,
   CoordinationWatch,
   CoordinationWatcher,
 } from '../../src/core/ports/coordination-store.ts'
 import type { Random } from '../../src/core/ports/random.ts'
 import type { Store, StoreOperation } from '../../src/core/ports/store.ts'
+import { StoreRefusal } from '../store-refusal.ts'
 import { CommitQueue, type CommitFailure } from './commit-queue.ts'
 import { KeyValueState } from './key-value-state.ts'
 import { corrupt, decodeEntry, decodeRevision, encodeEntry, encodeRevision } from './persisted-entry.ts'
@@ -96,7 +98,8 @@ export class EmbeddedCoordinationStore implements CoordinationStore {
     const fault = this.#closed ? 'the coordination store is closed' : this.#fault
     if (fault !== undefined) return Promise.resolve({ outcome: 'unavailable', reason: fault })
     const result = this.#state.transact(transaction)
-    if ('refused' in result) return Promise.resolve({ outcome: 'unavailable', reason: result.refused })
+    if ('refused' in result)
+      return Promise.resolve({ outcome: 'unavailable', reason: result.refused, isRefusal: true })
     this.#persist()
     return new Promise(resolve => {
       this.#whenCommitted(failure => {
@@ -136,6 +139,26 @@ export class EmbeddedCoordinationStore implements CoordinationStore {
     const watch = this.#watches.add(prefix, watcher)
     this.#startWhenCommitted(watch)
     return { close: () => watch.close() }
+  }
+
+  async compact(revision: number): Promise<void> {
+    this.#assertServing()
+    // Watches are told of a commit before this goes on, so none needs what is forgotten and not yet committed.
+    await this.#untilCommitted()
+    const refused = this.#state.compact(revision)
+    if (refused !== undefined) throw new StoreRefusal(refused.refused)
+  }
+
+  async status(): Promise<CoordinationStoreStatus> {
+    if (this.#closed) throw closedError()
+    const { sizeBytes } = this.#state
+    return {
+      sizeBytes,
+      sizeInUseBytes: sizeBytes,
+      quotaBytes: undefined,
+      alarm: this.#fault,
+      version: 'embedded',
+    }
   }
 
   close(): Promise<void> {

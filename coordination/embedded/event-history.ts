@@ -33,6 +33,14 @@ export class EventHistory {
     return this.#transactions.slice(this.#indexAfter(after), this.#indexAfter(upTo))
   }
 
+  /** Forgets transactions before `revision`. */
+  compact(revision: number): void {
+    while (this.#eventCount > 0 && (this.#transactions[this.#first] as RevisionEvents).revision < revision) {
+      this.#compactOldest()
+    }
+    this.#compactedRevision = Math.max(this.#compactedRevision, revision - 1)
+  }
+
   #indexAfter(revision: number): number {
     let low = this.#first
     let high = this.#transactions.length

@@ -35,6 +35,7 @@ export class KeyValueState {
   readonly #leases = new LeaseTable()
   readonly #history: EventHistory
   #revision: number
+  #sizeBytes = 0
 
   /** `entries`: what is there at the start, bound to no lease. `revision`: the store's at the start, ≥ all of theirs. */
   constructor(
@@ -47,11 +48,17 @@ export class KeyValueState {
     for (const entry of entries) {
       this.#entries.set(entry.key, entry)
       this.#keys.add(entry.key)
+      this.#sizeBytes += bytesOf(entry)
     }
   }
 
   get revision(): number {
     return this.#revision
+  }
+
+  /** Bytes of all keys and values. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
   }
 
   get(key: string): CoordinationEntry | undefined {
@@ -107,6 +114,15 @@ export class KeyValueState {
   /** What was written with `after` < revision ≤ `upTo`; undefined when the history no longer reaches back so far. */
   changesBetween(after: number, upTo: number): readonly RevisionEvents[] | undefined {
     return this.#history.between(after, upTo)
+  }
+
+  /** Forgets the history before `revision`; says in words why it cannot. Doing it again is fine. */
+  compact(revision: number): { readonly refused: string } | undefined {
+    if (revision > this.#revision) {
+      return { refused: `revision ${revision} is in the future: the store is at ${this.#revision}` }
+    }
+    this.#history.compact(revision)
+    return undefined
   }
 
   #plan(transaction: CoordinationTransaction): Plan {
@@ -183,6 +199,7 @@ export class KeyValueState {
     const createRevision = before?.createRevision ?? modRevision
     const entry = { key, value, createRevision, modRevision, leaseId: leaseId ?? '0' }
     this.#entries.set(key, entry)
+    this.#sizeBytes += bytesOf(entry) - (before === undefined ? 0 : bytesOf(before))
     events.push({ type: 'put', entry })
   }
 
@@ -191,6 +208,7 @@ export class KeyValueState {
     if (before === undefined) return 0
     if (before.leaseId !== '0') this.#leases.unbind(before.leaseId, key)
     this.#entries.delete(key)
+    this.#sizeBytes -= bytesOf(before)
     this.#keys.delete(key)
     events.push({ type: 'delete', key, revision: this.#revision + 1 })
     return 1
@@ -201,4 +219,8 @@ export class KeyValueState {
     this.#revision++
     this.#history.append({ revision: this.#revision, events })
   }
+}
+
+function bytesOf({ key, value }: CoordinationEntry): number {
+  return Buffer.byteLength(key) + value.byteLength
 }

@@ -6,29 +6,52 @@ import type {
   CoordinationLease,
   CoordinationOutcome,
   CoordinationStore,
+  CoordinationStoreStatus,
   CoordinationTransaction,
   CoordinationWatch,
   CoordinationWatcher,
 } from '../../src/core/ports/coordination-store.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
 import type { Random } from '../../src/core/ports/random.ts'
-import { pause } from '../backoff.ts'
+import { Backoff, pause } from '../backoff.ts'
+import { StoreRefusal } from '../store-refusal.ts'
 import { transactionFault } from '../transaction-rules.ts'
+import type { EtcdAccess } from './etcd-access.ts'
 import { EtcdEndpoints } from './etcd-endpoints.ts'
-import { etcdFault, faultReason, type EtcdFault } from './etcd-faults.ts'
-import { fromTxnResponse, prefixRange, toEntry, toTxnRequest } from './etcd-messages.ts'
+import { etcdFault, isSupportedVersion, type EtcdFault, type EtcdFaultName } from './etcd-faults.ts'
+import { fromTxnResponse, prefixRange, toEntry, toStatus, toTxnRequest } from './etcd-messages.ts'
 import { EtcdWatch } from './etcd-watch.ts'
 
-const RETRY_PAUSE_MS = 100
+const RETRY_PAUSE_FIRST_MS = 100
+const RETRY_PAUSE_MAX_MS = 500
+/** Faults an operator has to mend before the node can start, as opposed to an etcd that is not there. */
+const REFUSALS_AT_START: ReadonlySet<EtcdFaultName> = new Set<EtcdFaultName>([
+  'not-etcd',
+  'not-trusted',
+  'wrong-host-name',
+  'certificate-outdated',
+  'client-certificate',
+  'no-tls',
+  'wrong-password',
+  'auth-disabled',
+  'forbidden',
+])
+const ALREADY_COMPACTED = 'required revision has been compacted'
 
 export interface EtcdCoordinationOptions {
   /** URLs of etcd's client listeners, e.g. `http://10.0.0.1:2379`. */
   readonly endpoints: readonly string[]
+  /** Certificates and credentials. Default: none. */
+  readonly access?: EtcdAccess
+  /** Key read at the start, which the user must be allowed to read. Default `/grapevine/`. */
+  readonly probeKey?: string
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
   /** Every call settles within it. Default 3000. */
   readonly timeoutMs?: number
+  /** What etcd's `--quota-backend-bytes` is; etcd 3.4 and 3.5 do not tell. Default: etcd's own, 2 GiB. */
+  readonly quotaBytes?: number
 }
 
 type Call<T> = (client: Etcd3, options: { readonly deadline: number }) => Promise<T>
@@ -52,28 +75,23 @@ export class EtcdCoordinationStore implements CoordinationStore {
   readonly #closing: Promise<'closed'>
   #closed: Promise<void> | undefined
 
-  /** Answers once an endpoint has served a linearizable read. Throws ETCD_UNREACHABLE when none does in time. */
+  /**
+   * Answers once an endpoint has served a linearizable read. Throws ETCD_UNREACHABLE when none does in time, ETCD_REFUSED
+   * when one is there but lets nobody in or is not trusted, ETCD_UNSUPPORTED when it is older than 3.4.
+   */
   static async connect(options: EtcdCoordinationOptions): Promise<EtcdCoordinationStore> {
     const store = new EtcdCoordinationStore(options)
-    try {
-      await store.get('/grapevine/')
-      return store
-    } catch (error) {
-      await store.close()
-      throw new GrapevineError(
-        'ETCD_UNREACHABLE',
-        `no etcd endpoint answered within ${store.#timeoutMs} ms (${options.endpoints.join(', ')}: ${faultReason(error)}); ` +
-          'this node cannot join the cluster without it: start etcd, or correct coordination.etcd.endpoints',
-        { cause: error },
-      )
-    }
+    const refusal = await store.#refusalAtStart()
+    if (refusal === undefined) return store
+    await store.close()
+    throw refusal
   }
 
   private constructor(options: EtcdCoordinationOptions) {
     this.#options = options
     this.#clock = options.clock
     this.#timeoutMs = options.timeoutMs ?? 3000
-    this.#endpoints = new EtcdEndpoints(options.endpoints)
+    this.#endpoints = new EtcdEndpoints(options.endpoints, options.access)
     this.#closing = new Promise(resolve => {
       this.#onClosed = () => resolve('closed')
     })
@@ -94,7 +112,7 @@ export class EtcdCoordinationStore implements CoordinationStore {
   async transact(transaction: CoordinationTransaction): Promise<CoordinationOutcome> {
     const refused =
       this.#closed === undefined ? transactionFault(transaction) : 'the coordination store is closed'
-    if (refused !== undefined) return { outcome: 'unavailable', reason: refused }
+    if (refused !== undefined) return { outcome: 'unavailable', reason: refused, isRefusal: true }
     const request = toTxnRequest(transaction)
     const answer = await this.#unlessClosed(
       this.#attempt((client, options) => client.kv.txn(request, options), 'notSent'),
@@ -102,7 +120,8 @@ export class EtcdCoordinationStore implements CoordinationStore {
     if (answer === 'closed') return { outcome: 'unknown', reason: 'the coordination store was closed' }
     if ('value' in answer) return { outcome: 'done', result: fromTxnResponse(transaction, answer.value) }
     const { kind, reason } = answer.fault
-    return { outcome: kind === 'unknown' ? 'unknown' : 'unavailable', reason }
+    if (kind === 'unknown') return { outcome: 'unknown', reason }
+    return { outcome: 'unavailable', reason, isRefusal: kind === 'refused' }
   }
 
   async grantLease(ttlMs: number): Promise<CoordinationLease> {
@@ -139,9 +158,52 @@ export class EtcdCoordinationStore implements CoordinationStore {
     }
   }
 
+  async compact(revision: number): Promise<void> {
+    const answer = await this.#ask((client, options) =>
+      client.kv.compact({ revision: String(revision) }, options),
+    )
+    if ('fault' in answer && !answer.fault.reason.includes(ALREADY_COMPACTED)) throw unavailable(answer.fault)
+  }
+
+  /** Of the member that is asked: members differ in size by what each has not defragmented. Alarms are the cluster's. */
+  async status(): Promise<CoordinationStoreStatus> {
+    const response = await this.#repeat((client, options) => client.maintenance.status(options))
+    return toStatus(response, this.#options.quotaBytes)
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
+  }
+
+  /** What keeps a node from starting with this etcd. */
+  async #refusalAtStart(): Promise<GrapevineError | undefined> {
+    const endpoints = this.#options.endpoints.join(', ')
+    const key = Buffer.from(this.#options.probeKey ?? '/grapevine/')
+    const answer = await this.#ask(async (client, options) => {
+      await client.kv.range({ key }, options)
+      return client.maintenance.status(options)
+    })
+    if ('value' in answer) {
+      const { version } = answer.value
+      if (isSupportedVersion(version)) return undefined
+      return new GrapevineError(
+        'ETCD_UNSUPPORTED',
+        `etcd at ${endpoints} has version ${version}, which lacks what clusters rely on; use etcd 3.4 or later`,
+      )
+    }
+    const { name, reason } = answer.fault
+    if (REFUSALS_AT_START.has(name)) {
+      return new GrapevineError(
+        'ETCD_REFUSED',
+        `etcd at ${endpoints} cannot be used, so this node cannot join its cluster: ${reason}`,
+      )
+    }
+    return new GrapevineError(
+      'ETCD_UNREACHABLE',
+      `no etcd endpoint answered within ${this.#timeoutMs} ms (${endpoints}: ${reason}); ` +
+        'this node cannot join the cluster without it: start etcd, or correct coordination.etcd.endpoints',
+    )
   }
 
   async #close(): Promise<void> {
@@ -177,19 +239,31 @@ export class EtcdCoordinationStore implements CoordinationStore {
     const endMs = this.#clock.now() + this.#timeoutMs
     const attemptMs =
       repeatable === 'unknown' ? this.#timeoutMs / this.#endpoints.all.length : this.#timeoutMs
+    const backoff = new Backoff(this.#clock, this.#options.random, RETRY_PAUSE_FIRST_MS, RETRY_PAUSE_MAX_MS)
+    let isTokenNew = false
+    // A refused certificate is told of, or the connection is just reset, as it happens: what says more is what is reported.
+    let telling: EtcdFault | undefined
     for (let attempt = 1; ; attempt++) {
       const endpoint = this.#endpoints.current
       const leftMs = Math.min(attemptMs, endMs - this.#clock.now())
       try {
-        return { value: await call(endpoint.client, { deadline: this.#clock.wallNow() + leftMs }) }
+        const deadline = this.#clock.wallNow() + leftMs
+        await endpoint.authenticate(deadline)
+        return { value: await call(endpoint.client, { deadline }) }
       } catch (error) {
         const fault = etcdFault(error)
+        if (fault.name === 'token-unknown' && !isTokenNew) {
+          isTokenNew = true
+          continue
+        }
         if (fault.kind === 'refused') return { fault }
+        if (REFUSALS_AT_START.has(fault.name)) telling = fault
         this.#endpoints.moveOnFrom(endpoint)
         const allTried = attempt % this.#endpoints.all.length === 0
-        const pauseMs = allTried ? RETRY_PAUSE_MS : 0
+        const pauseMs = allTried ? backoff.next() : 0
         const isLast = this.#closed !== undefined || this.#clock.now() + pauseMs >= endMs
-        if (isLast || (fault.kind === 'unknown' && repeatable === 'notSent')) return { fault }
+        if (isLast || (fault.kind === 'unknown' && repeatable === 'notSent'))
+          return { fault: telling === undefined ? fault : { ...telling, kind: fault.kind } }
         if (pauseMs > 0) await pause(this.#clock, pauseMs)
       }
     }
@@ -214,11 +288,13 @@ async function keepAliveOnce(
     if (errorMessage(error).includes('requested lease not found')) return 'expired'
     throw error
   } finally {
-    stream.cancel()
+    // Not `cancel`: after a few reset streams the whole connection is dropped, and every watch with it.
+    stream.end()
   }
 }
 
 function unavailable(fault: EtcdFault): GrapevineError {
+  if (fault.kind === 'refused') return new StoreRefusal(`etcd refused: ${fault.reason}`)
   return new GrapevineError('COORDINATION_UNAVAILABLE', `etcd does not answer: ${fault.reason}`)
 }
 

@@ -1,12 +1,9 @@
 import { Etcd3, type IOptions } from 'etcd3'
-
-/** One etcd endpoint and its client. */
-export interface EtcdEndpoint {
-  readonly url: string
-  readonly client: Etcd3
-}
+import type { EtcdAccess } from './etcd-access.ts'
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
+type CallOptions = NonNullable<Parameters<Etcd3['kv']['range']>[1]>
+type Interceptor = NonNullable<CallOptions['interceptors']>[number]
 
 /** etcd3 retries and breaks circuits by default; retried writes can lose to themselves, so it must do neither here. */
 const noPolicy: Policy = {
@@ -28,22 +25,74 @@ const grpcOptions = {
   'grpc.enable_http_proxy': 0,
 }
 
+/** In the place of etcd's own text, on which etcd3 would repeat the call without end. */
+const LOGIN_RAN_OUT = 'etcdserver: the login ran out'
+
+/**
+ * One etcd endpoint, its client, and the token that authenticates its calls. etcd3's own authentication is not used: it
+ * opens a channel per token and never closes it, and does not renew tokens for streams.
+ */
+export class EtcdEndpoint {
+  readonly url: string
+  readonly client: Etcd3
+  readonly #auth: EtcdAccess['auth']
+  #token: string | undefined
+  #asking: Promise<void> | undefined
+
+  constructor(url: string, { tls, auth }: EtcdAccess) {
+    this.url = url
+    this.#auth = auth
+    this.client = new Etcd3({
+      hosts: url.replace(/\/$/, ''),
+      ...(tls === undefined ? {} : { credentials: tls }),
+      ...(auth === undefined ? {} : { defaultCallOptions: { interceptors: [this.#addToken()] } }),
+      grpcOptions,
+      faultHandling: { global: noPolicy, host: () => noPolicy },
+    })
+  }
+
+  /** To be awaited before a call: asks for a token when there is none. Rejects as a call does. */
+  authenticate(deadline: number): Promise<void> {
+    const auth = this.#auth
+    if (auth === undefined || this.#token !== undefined) return Promise.resolve()
+    this.#asking ??= this.client.auth
+      .authenticate({ name: auth.username, password: auth.password }, { deadline })
+      .then(({ token }) => void (this.#token = token))
+      .finally(() => (this.#asking = undefined))
+    return this.#asking
+  }
+
+  #addToken(): Interceptor {
+    return (options, nextCall) => {
+      const call = nextCall(options)
+      const start = call.start.bind(call)
+      call.start = (metadata, listener) => {
+        if (this.#token !== undefined) metadata.set('token', this.#token)
+        start(metadata, {
+          onReceiveMetadata: received => listener?.onReceiveMetadata?.(received),
+          onReceiveMessage: message => listener?.onReceiveMessage?.(message),
+          onReceiveStatus: status => {
+            const isUnknown = status.details.includes('invalid auth token')
+            if (isUnknown) this.#token = undefined
+            listener?.onReceiveStatus?.(isUnknown ? { ...status, details: LOGIN_RAN_OUT } : status)
+          },
+        })
+      }
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- of the class only these methods are used
+      return call as ReturnType<Interceptor>
+    }
+  }
+}
+
 /** The configured endpoints, one of them in use; a failing one is left for the next. */
 export class EtcdEndpoints {
   readonly all: readonly EtcdEndpoint[]
   #current = 0
   readonly #movedListeners = new Set<() => void>()
 
-  constructor(urls: readonly string[]) {
+  constructor(urls: readonly string[], access: EtcdAccess = {}) {
     if (urls.length === 0) throw new Error('an etcd store needs at least one endpoint')
-    this.all = urls.map(url => ({
-      url,
-      client: new Etcd3({
-        hosts: url,
-        grpcOptions,
-        faultHandling: { global: noPolicy, host: () => noPolicy },
-      }),
-    }))
+    this.all = urls.map(url => new EtcdEndpoint(url, access))
   }
 
   get current(): EtcdEndpoint {

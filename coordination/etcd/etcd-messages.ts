@@ -5,6 +5,7 @@ import {
   type IKeyValue,
   type IRequestOp,
   type IResponseOp,
+  type IStatusResponse,
   type ITxnRequest,
   type ITxnResponse,
 } from 'etcd3'
@@ -13,6 +14,7 @@ import type {
   CoordinationEntry,
   CoordinationOperation,
   CoordinationOperationResult,
+  CoordinationStoreStatus,
   CoordinationTransaction,
   CoordinationTransactionResult,
 } from '../../src/core/ports/coordination-store.ts'
@@ -93,6 +95,25 @@ export function toEntry(kv: IKeyValue): CoordinationEntry {
     createRevision: Number(kv.create_revision),
     modRevision: Number(kv.mod_revision),
     leaseId: kv.lease,
+  }
+}
+
+/** etcd's own default of `--quota-backend-bytes`. */
+const DEFAULT_QUOTA_BYTES = 2 * 1024 ** 3
+
+export function toStatus(
+  response: IStatusResponse,
+  quotaBytes = DEFAULT_QUOTA_BYTES,
+): CoordinationStoreStatus {
+  const sizeBytes = Number(response.dbSize)
+  const inUse = Number(response.dbSizeInUse)
+  const alarms = response.errors.flatMap(error => /alarm: ?(\w+)/.exec(error)?.[1] ?? [])
+  return {
+    sizeBytes,
+    sizeInUseBytes: inUse > 0 ? inUse : sizeBytes,
+    quotaBytes: quotaBytes === 0 ? undefined : quotaBytes,
+    alarm: alarms.length === 0 ? undefined : [...new Set(alarms)].sort().join(', '),
+    version: response.version,
   }
 }
 

@@ -53,7 +53,7 @@ export class EtcdWatch implements CoordinationWatch {
   close(): void {
     this.#closed = true
     this.#forgetMoves()
-    this.#stream?.cancel()
+    if (this.#stream !== undefined) endStream(this.#stream)
     this.#stream = undefined
   }
 
@@ -79,13 +79,14 @@ export class EtcdWatch implements CoordinationWatch {
     stream.on('error', error => this.#onEnd(stream, faultReason(error)))
     stream.on('end', () => this.#onEnd(stream, 'etcd ended the stream'))
     if (this.#closed) {
-      stream.cancel()
+      endStream(stream)
       return
     }
     this.#stream = stream
     stream.write({
       create_request: { ...prefixRange(this.#prefix), start_revision: String(afterRevision + 1) },
     })
+    if (this.#endpoint !== this.#context.endpoints.current) this.#onEnd(stream, 'moved to another endpoint')
   }
 
   #onResponse(stream: Stream, response: IWatchResponse): void {
@@ -106,7 +107,7 @@ export class EtcdWatch implements CoordinationWatch {
   #onEnd(stream: Stream | undefined, reason: string): void {
     if (stream === undefined || stream !== this.#stream || this.#closed) return
     this.#stream = undefined
-    stream.cancel()
+    endStream(stream)
     this.#again(reason)
   }
 
@@ -127,4 +128,10 @@ function toEvent(event: IWatchResponse['events'][number]): CoordinationEvent {
   return event.type.toUpperCase() === 'PUT'
     ? { type: 'put', entry }
     : { type: 'delete', key: entry.key, revision: entry.modRevision }
+}
+
+/** Ended before it is cancelled: etcd3 closes all channels of a client when a stream still open for writing is. */
+function endStream(stream: Stream): void {
+  stream.end()
+  stream.cancel()
 }

@@ -1,16 +1,22 @@
 import type { AddressInfo } from 'node:net'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyInstance } from 'fastify'
-import { z } from 'zod'
 import type { Logger } from '../core/ports/logger.ts'
+import type { NodeControl } from '../core/ports/node-control.ts'
 import type { NodeStatusSource } from '../core/ports/node-status.ts'
+import type { RoutingControl } from '../core/ports/routing-control.ts'
+import type { TraceControl } from '../core/ports/tracing.ts'
 import { errorMessage, GrapevineError, systemErrorCode } from '../core/errors.ts'
 import { createMetricsRegistry, type MetricsRegistry } from '../observability/metrics-registry.ts'
 import { carriesToken } from './bearer-token.ts'
+import { addControlRoutes } from './control-routes.ts'
+import { addModeRoutes } from './mode-routes.ts'
+import { answers, errorBody } from './route-schemas.ts'
+import { addRoutingRoutes } from './routing-routes.ts'
+import { addTraceRoutes } from './trace-routes.ts'
 import {
   clusterStatusSchema,
   clusterStatusView,
-  errorSchema,
   healthSchema,
   nodeStatusSchema,
   readinessSchema,
@@ -24,6 +30,9 @@ export interface AdminServerOptions {
   /** When set, everything but `/health` needs it. */
   readonly token?: string | undefined
   readonly source: NodeStatusSource
+  readonly control: NodeControl
+  readonly routing: RoutingControl
+  readonly tracing: TraceControl
   readonly logger: Logger
 }
 
@@ -35,6 +44,8 @@ export interface AdminServer {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000
+/** A percent-encoded client id is longer than the framework expects of a part of a path. */
+const PATH_PART_LENGTH_MAX = 4096
 /** Of the interface, not of the software. */
 const API_VERSION = '1'
 
@@ -45,6 +56,9 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
     exposeHeadRoutes: true,
+    routerOptions: { maxParamLength: PATH_PART_LENGTH_MAX },
+    // What the schemas do not know is a mistake, not something to drop silently.
+    ajv: { customOptions: { removeAdditional: false } },
   })
   const metrics = createMetricsRegistry(options.source)
   const close = async (): Promise<void> => {
@@ -61,7 +75,14 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
         security: options.token === undefined ? [] : [{ token: [] }],
       },
     })
-    app.after(() => addRoutes(app, options.source, metrics))
+    const nodeId = (): string => options.source.clusterStatus().nodeId
+    app.after(() => {
+      addRoutes(app, options.source, metrics)
+      addControlRoutes(app, options.source, options.control)
+      addModeRoutes(app, options.source, options.control)
+      addRoutingRoutes(app, nodeId, options.routing)
+      addTraceRoutes(app, nodeId, options.routing, options.tracing)
+    })
     await app.listen({ host: options.host, port: options.port })
   } catch (error) {
     await close()
@@ -70,8 +91,16 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   return { url: urlOf(app), close }
 }
 
-/** Tokens, and one shape for every error. */
+/** Tokens, no orders from web pages, and one shape for every error. */
 function guard(app: FastifyInstance, { token, logger }: AdminServerOptions): void {
+  // A page of another site may send forms and texts without asking first, but not JSON.
+  app.removeContentTypeParser('text/plain')
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.method === 'GET' || request.method === 'HEAD' || request.headers.origin === undefined) return
+    await reply
+      .code(403)
+      .send(errorBody('FORBIDDEN', 'orders are not taken from web pages (the request has an Origin header)'))
+  })
   app.addHook('onRequest', async (request, reply) => {
     if (token === undefined || request.routeOptions.url === '/health') return
     if (carriesToken(request.headers.authorization, token)) return
@@ -90,13 +119,12 @@ function guard(app: FastifyInstance, { token, logger }: AdminServerOptions): voi
     if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
       return reply.code(statusCode).send(errorBody('BAD_REQUEST', message ?? 'bad request'))
     }
+    if (error instanceof GrapevineError && error.code === 'COORDINATION_UNAVAILABLE') {
+      return reply.code(503).send(errorBody(error.code, error.message))
+    }
     logger.error('admin request failed', { url: request.url, error: message ?? String(error) })
     return reply.code(500).send(errorBody('INTERNAL', 'the node could not answer; its log says why'))
   })
-}
-
-function errorBody(code: string, message: string): z.output<typeof errorSchema> {
-  return { error: { code, message } }
 }
 
 function addRoutes(app: FastifyInstance, source: NodeStatusSource, metrics: MetricsRegistry): void {
@@ -137,16 +165,6 @@ function addRoutes(app: FastifyInstance, source: NodeStatusSource, metrics: Metr
     () => ({ ...readinessView(source.readiness()), cluster: clusterStatusView(source.clusterStatus()) }),
   )
   app.get('/api/v1/openapi.json', { schema: { summary: 'This document' } }, () => app.swagger())
-}
-
-/** Response schemas by status, from zod. Every route may also answer with an error. */
-function answers(byStatus: Readonly<Record<number, z.ZodType>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries({ ...byStatus, '4xx': errorSchema }).map(([status, schema]) => [
-      status,
-      z.toJSONSchema(schema, { target: 'openapi-3.0' }),
-    ]),
-  )
 }
 
 function urlOf(app: FastifyInstance): string {

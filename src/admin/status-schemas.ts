@@ -16,7 +16,7 @@ export const readinessSchema = z
   })
   .describe('Whether the node serves, and what is missing if not.')
 
-const memberSchema = z.object({
+export const memberSchema = z.object({
   nodeId: z.string(),
   incarnation: z.number().describe('One life of the node; a later one is higher.'),
   state: z.enum(['joining', 'ready', 'draining']),
@@ -29,6 +29,12 @@ const memberSchema = z.object({
   mqttAddress: z.string().describe('host:port for clients.'),
   adminUrl: z.string(),
   startedAtMs: z.number().describe('Unix time in milliseconds.'),
+  load: z
+    .object({ connections: z.number(), sessions: z.number() })
+    .nullable()
+    .describe('Clients connected and sessions held, as the member last said; null when it has not.'),
+  suspended: z.boolean().describe('Whether it cannot hold its lease, as far as the answering node knows.'),
+  health: z.string().nullable().describe('What ails it, as it last said; null when nothing does.'),
 })
 
 const eventSchema = z.object({

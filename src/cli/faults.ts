@@ -5,7 +5,8 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-const CONFIGURATION: readonly ErrorCode[] = ['CONFIG_INVALID', 'CONFIG_FILE_UNREADABLE']
+/** What was asked for can never be done. */
+const USAGE: readonly ErrorCode[] = ['CONFIG_INVALID', 'CONFIG_FILE_UNREADABLE', 'TOPIC_INVALID']
 
 /** Says on stderr what went wrong, in one line where it is one fault, without a stack; answers the exit code. */
 export function reportFault(error: unknown): number {
@@ -15,7 +16,7 @@ export function reportFault(error: unknown): number {
   }
   if (error instanceof GrapevineError) {
     say(`${error.code}: ${error.message}`)
-    return CONFIGURATION.includes(error.code) ? 2 : 1
+    return USAGE.includes(error.code) ? 2 : 1
   }
   const code = systemErrorCode(error)
   say(`failed: ${errorMessage(error)}${code === undefined ? '' : ` (${code})`}`)

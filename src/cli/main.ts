@@ -5,7 +5,16 @@ import { configCommand } from './commands/config.ts'
 import { devCommand } from './commands/dev.ts'
 import { devEtcdGuardCommand } from './commands/dev-etcd-guard.ts'
 import { devNodeCommand } from './commands/dev-node.ts'
+import { drainCommand } from './commands/drain.ts'
+import { explainCommand } from './commands/explain.ts'
+import { leaderCommand } from './commands/leader.ts'
+import { modeCommand } from './commands/mode.ts'
+import { nodesCommand } from './commands/nodes.ts'
+import { routesCommand } from './commands/routes.ts'
+import { sessionsCommand } from './commands/sessions.ts'
+import { simCommand } from './commands/sim.ts'
 import { startCommand } from './commands/start.ts'
+import { traceCommand } from './commands/trace.ts'
 import { statusCommand } from './commands/status.ts'
 import { reportFault, UsageError } from './faults.ts'
 
@@ -43,8 +52,17 @@ async function parse(args: readonly string[]): Promise<void> {
     .command(devCommand)
     .command(startCommand)
     .command(statusCommand)
+    .command(nodesCommand)
+    .command(leaderCommand)
+    .command(sessionsCommand)
+    .command(drainCommand)
+    .command(modeCommand)
+    .command(routesCommand)
+    .command(explainCommand)
+    .command(traceCommand)
     .command(configCommand)
     .command(benchCommand)
+    .command(simCommand)
     .command(devNodeCommand)
     .command(devEtcdGuardCommand)
     .demandCommand(1, 'a command is missing')

@@ -1,8 +1,9 @@
 import type { NodeConfig } from '../config/schema.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { GrapevineNode } from '../node/grapevine-node.ts'
+import { say } from './faults.ts'
 import { patiently, settledWithin, stopInTime } from './patience.ts'
-import { untilStopped } from './process-handlers.ts'
+import { untilStopped, type StopRequest } from './process-handlers.ts'
 
 /** A start that is under way, perhaps waiting for etcd or an old lease, cannot be called off; nothing is lost by leaving. */
 const ABANDON_START_MS = 2000
@@ -42,7 +43,35 @@ export async function runNode(config: NodeConfig, logger: Logger, events: NodeEv
   await patiently(() => missingOf(node), Promise.race([ready, stopRequest]))
   const end = await Promise.race([stopRequest, node.stopped])
   if (end === undefined || !('fault' in end)) throw end ?? new Error(`node ${node.nodeId} stopped unasked`)
+  await drain(node, config.sessions.drainTimeoutMs, end)
   return (await stopInTime(node.nodeId, node.stop())) || (end.fault === undefined ? 0 : 1)
+}
+
+/** Hands clients and sessions to the other nodes, unless that is not wanted, or there is no time. */
+async function drain(node: GrapevineNode, timeoutMs: number, stop: StopRequest): Promise<void> {
+  // A node that could not serve could not hand anything over; one that drains already goes on.
+  const isAble = node.readiness().every(({ ok, name }) => ok || name === 'drain')
+  if (timeoutMs === 0 || !stop.isPatient || !isAble) return
+  const draining = node.drain({ timeoutMs })
+  if (node.drainStatus().state === 'idle') {
+    if (node.clusterStatus().members.length > 1)
+      say(`${node.nodeId} stops without a drain: no other node is ready to take its sessions`)
+    return
+  }
+  await patiently(() => drainWait(node), Promise.race([draining, stop.insisted, node.stopped]))
+  const { state, sessions } = node.drainStatus()
+  if (state === 'drained') return
+  say(
+    `${node.nodeId} stops with ${sessions} sessions left: they are kept on its disk and are back when it is`,
+  )
+}
+
+function drainWait(node: GrapevineNode): string {
+  const { connections, sessions, waitingFor } = node.drainStatus()
+  return (
+    `${node.nodeId} to hand over ${connections} clients and ${sessions} sessions` +
+    `${waitingFor === undefined ? '' : ` (it waits for ${waitingFor})`}; a second signal stops it at once`
+  )
 }
 
 function startWait({ node, coordination: { store, etcd } }: NodeConfig): string {

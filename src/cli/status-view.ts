@@ -1,4 +1,5 @@
 import type { NodeStatusView } from '../admin/status-schemas.ts'
+import { duration, table } from './table.ts'
 
 const EVENTS_SHOWN = 8
 
@@ -44,30 +45,6 @@ export function renderStatus({ ready, checks, cluster }: NodeStatusView, nowMs: 
       `${local.subscriptions} subscriptions, ${local.filters} filters`,
     ...(events.length === 0 ? [] : ['', 'last events', ...table(events)]),
   ].join('\n')
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = []
-  for (const row of rows)
-    row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)))
-  return rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
-}
-
-function duration(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000))
-  const [days, hours, minutes] = [
-    Math.floor(seconds / 86_400),
-    Math.floor(seconds / 3600) % 24,
-    Math.floor(seconds / 60) % 60,
-  ]
-  if (days > 0) return `${days}d ${hours}h`
-  if (hours > 0) return `${hours}h ${minutes}m`
-  return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`
 }
 
 function clock(atMs: number): string {

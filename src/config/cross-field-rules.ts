@@ -8,7 +8,13 @@ export interface ConfigFault {
 
 /** The rules that concern more than one key; each fault is reported at the key to change. */
 export function crossFieldFaults(config: NodeConfig): ConfigFault[] {
-  return [...leaseFaults(config), ...listenerFaults(config), ...tlsFaults(config), ...exposureFaults(config)]
+  return [
+    ...leaseFaults(config),
+    ...etcdFaults(config),
+    ...listenerFaults(config),
+    ...tlsFaults(config),
+    ...exposureFaults(config),
+  ]
 }
 
 function leaseFaults({
@@ -24,6 +30,34 @@ function leaseFaults({
         `2 × renewIntervalMs (${renewIntervalMs}) + leaseMarginMs (${leaseMarginMs}) = ${needed}`,
     },
   ]
+}
+
+function etcdFaults({ coordination: { etcd } }: NodeConfig): ConfigFault[] {
+  const faults: ConfigFault[] = []
+  const add = (key: keyof typeof etcd, message: string): void =>
+    void faults.push({ path: `coordination.etcd.${key}`, message })
+  for (const endpoint of etcd.endpoints) {
+    if (/^https?:\/\/[^/?#@]+:\d+\/?$/.test(endpoint)) continue
+    add('endpoints', `${endpoint} must be scheme, host and port and nothing else, like https://etcd-1:2379`)
+  }
+  const secure = etcd.endpoints.filter(endpoint => endpoint.startsWith('https:')).length
+  if (secure > 0 && secure < etcd.endpoints.length) {
+    add('endpoints', 'some are http and some https; give all of them with https, or none')
+  }
+  for (const key of ['caFile', 'certFile', 'keyFile'] as const) {
+    if (secure === 0 && etcd[key] !== undefined) {
+      add(key, 'is set, but the endpoints are http, so nothing would be encrypted; give them with https')
+    }
+  }
+  for (const [key, other] of [
+    ['certFile', 'keyFile'],
+    ['keyFile', 'certFile'],
+    ['username', 'passwordFile'],
+    ['passwordFile', 'username'],
+  ] as const) {
+    if (etcd[key] !== undefined && etcd[other] === undefined) add(other, `is required with ${key}`)
+  }
+  return faults
 }
 
 function listenerFaults(config: NodeConfig): ConfigFault[] {

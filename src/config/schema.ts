@@ -157,8 +157,27 @@ export const configSchema = z.strictObject({
             .array(z.url({ protocol: /^https?$/, error: 'expected a URL like http://127.0.0.1:2379' }))
             .min(1)
             .default(['http://127.0.0.1:2379'])
-            .describe('client URLs of etcd'),
+            .describe('client URLs of etcd, with ports: all http or all https'),
           timeoutMs: milliseconds.default(3000).describe('how long one request to etcd may take'),
+          caFile: path
+            .optional()
+            .describe(
+              'PEM file of the authority that signed etcd’s certificate; without it the usual public ones are trusted',
+            ),
+          certFile: path
+            .optional()
+            .describe('PEM file of the certificate this node shows etcd, with its chain'),
+          keyFile: path.optional().describe('PEM file of that certificate’s private key'),
+          username: z.string().min(1).optional().describe('user this node logs in to etcd as'),
+          passwordFile: path.optional().describe('file that holds that user’s password alone'),
+          quotaBytes: z
+            .int()
+            .min(0)
+            .max(2 ** 40)
+            .default(2_147_483_648)
+            .describe(
+              'the --quota-backend-bytes of etcd, which it does not tell; at 80 % new persistent sessions are refused, 0 for never',
+            ),
         })
         .prefault({}),
       leaseTtlMs: milliseconds.min(1000).default(10_000).describe('a silent node is dead after this'),
@@ -178,12 +197,38 @@ export const configSchema = z.strictObject({
     .prefault({}),
   routing: z
     .strictObject({
+      mode: z
+        .enum(['gossip', 'etcd'])
+        .default('gossip')
+        .describe(
+          'how changes of subscriptions travel in a new cluster: by gossip between the nodes, or through the coordination store; later changed by `grapevine mode set` only',
+        ),
       batchIntervalMs: milliseconds
         .default(20)
         .describe('subscription changes are gathered this long before they are spread'),
       digestIntervalMs: milliseconds
         .default(1000)
         .describe('how often nodes compare what they know of each other'),
+      subackBarrier: z
+        .enum(['local', 'quorum', 'all'])
+        .default('local')
+        .describe(
+          'which nodes must know a subscription before SUBACK: this one, most, or all; a SUBSCRIBE may say otherwise by the user property suback-barrier',
+        ),
+      barrierTimeoutMs: milliseconds
+        .default(2000)
+        .describe('a subscription whose barrier is not reached by then is refused with 0x80'),
+      sharedStrategy: z
+        .enum(['round-robin', 'random', 'local-first', 'sticky', 'hash-topic'])
+        .default('round-robin')
+        .describe(
+          'which node’s member of a shared subscription gets a message: in turn, at random, this node’s first, always the same for one publisher, or for one topic',
+        ),
+      acceptTimeoutMs: milliseconds
+        .default(1000)
+        .describe(
+          'a node that has not accepted a message of QoS 1 or 2 by then gets it, and what follows, through an outbox on disk',
+        ),
     })
     .prefault({}),
   sessions: z
@@ -200,6 +245,36 @@ export const configSchema = z.strictObject({
         .max(65_535)
         .default(32)
         .describe('messages sent to one client that may wait for its acknowledgement'),
+      onOwnerLost: z
+        .enum(['wait', 'fresh'])
+        .default('wait')
+        .describe(
+          'what a client gets that comes for a session a dead node has on its disk: wait refuses it until that node is back, fresh begins a new session after one lease TTL',
+        ),
+      keptWillBytesMax: z
+        .int()
+        .min(0)
+        .max(2 ** 40)
+        .default(67_108_864)
+        .describe(
+          'bytes of wills this node keeps in the coordination store, so that they are published though it dies; the wills of further clients die with it',
+        ),
+      drainTimeoutMs: z
+        .int()
+        .min(0)
+        .max(MS_MAX)
+        .default(30_000)
+        .describe(
+          'how long a node that is asked to stop hands its clients and sessions to the others before it does, 0 for not at all',
+        ),
+      serverReference: z
+        .string()
+        .min(1)
+        .max(1024)
+        .optional()
+        .describe(
+          'where MQTT 5 clients are sent by a node that drains (Server Reference), like mqtt.example.com:1883',
+        ),
     })
     .prefault({}),
   queues: z
@@ -220,6 +295,20 @@ export const configSchema = z.strictObject({
         .enum(['newest', 'oldest'])
         .default('newest')
         .describe('which message a full session loses: the one that comes, or the oldest that waits'),
+      outboxMessagesMax: z
+        .int()
+        .min(1)
+        .max(100_000_000)
+        .default(1_000_000)
+        .describe(
+          'messages kept on disk for one node that is late or gone; beyond it publishers wait for a late one, and messages to one that is gone are dropped and counted; grapevine nodes forget ends it for one that will not return',
+        ),
+      outboxBytesMax: z
+        .int()
+        .min(limits.peerFrameBytesMax)
+        .max(2 ** 40)
+        .default(268_435_456)
+        .describe('bytes kept on disk for one node that is late or gone; as outboxMessagesMax'),
     })
     .prefault({}),
   retained: z
@@ -236,6 +325,14 @@ export const configSchema = z.strictObject({
         .max(2 ** 40)
         .default(1_073_741_824)
         .describe('bytes of retained messages kept; beyond it messages are not retained, and counted'),
+      tombstoneTtlMs: milliseconds
+        .default(86_400_000)
+        .describe(
+          'how long a deleted retained message is remembered; a node away for longer begins with the copy of the others',
+        ),
+      digestIntervalMs: milliseconds
+        .default(5000)
+        .describe('how often nodes compare their retained messages'),
     })
     .prefault({}),
   storage: z
@@ -275,6 +372,16 @@ export const configSchema = z.strictObject({
         .regex(/^[\x21-\x7e]*$/, 'expected printable ASCII without spaces')
         .optional()
         .meta({ description: 'bearer token asked of everything but /health', secret: true }),
+    })
+    .prefault({}),
+  observability: z
+    .strictObject({
+      otlpEndpoint: z
+        .url({ protocol: /^https?$/, error: 'expected a URL like http://127.0.0.1:4318/v1/traces' })
+        .optional()
+        .describe(
+          'URL of an OpenTelemetry collector that takes traces by OTLP over HTTP, like http://127.0.0.1:4318/v1/traces; it gets the spans of messages followed by grapevine trace',
+        ),
     })
     .prefault({}),
   log: z

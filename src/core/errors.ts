@@ -17,11 +17,18 @@ export const errorCodes = {
   STORE_CORRUPT: 'the local store cannot be read back as it was written',
   STORE_FAILED: 'a write to the local store failed; the node stops acknowledging',
   ETCD_UNREACHABLE: 'no configured etcd endpoint answered in time',
+  ETCD_FILES_UNUSABLE: 'a file this node needs to reach etcd is missing, unreadable or does not fit',
+  ETCD_REFUSED: 'etcd, or what listens in its place, does not let this node in, or is not trusted by it',
+  ETCD_UNSUPPORTED: 'the etcd that answers is too old',
   ETCD_NOT_FOUND: 'no etcd program is on PATH',
   NODE_ID_TAKEN: 'a live member of the cluster already has this node id',
   COORDINATION_CLOSED: 'the coordination store was closed while a call was under way',
   COORDINATION_UNAVAILABLE: 'the coordination store did not answer in time',
   ADMIN_UNREACHABLE: 'no Grapevine node answers at the admin address',
+  ADMIN_REFUSED: 'a node answered that it cannot do what was asked',
+  SESSION_UNKNOWN: 'nobody owns a session with that client id',
+  NODE_UNKNOWN: 'no member of the cluster has that node id',
+  TOPIC_INVALID: 'a topic name or filter breaks the rules of MQTT or a limit of the node',
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

@@ -1,3 +1,4 @@
+import type { Incarnation } from './ids.ts'
 import type { QoS } from './qos.ts'
 
 /** A QoS 0 PUBLISH packet that can be sent on as it is: no flags, no properties. Its bytes do not change. */
@@ -7,6 +8,31 @@ export interface PlainPacket {
   readonly end: number
   /** MQTT 5, where an empty property length stands behind the topic. */
   readonly isVersion5: boolean
+}
+
+/**
+ * Identity of a publication at QoS ≥ 1, or of a will at any QoS, kept through resends, takeover and outboxes (PROTOCOLS
+ * section 5): the incarnation of the node that took it from its publisher, and that life's running number, from 1.
+ */
+export interface MessageId {
+  readonly incarnation: Incarnation
+  readonly number: number
+}
+
+/**
+ * The first of a life's numbers for publications that may be published at any time, by other nodes too: wills. Ordinary ones, a
+ * million a second, reach it after nine years.
+ */
+export const RESERVED_FROM = 2 ** 48
+
+/**
+ * Orders the retained messages of one topic over all nodes: the higher time wins, then the higher incarnation. `time` is hybrid
+ * (hybrid-clock.ts).
+ */
+export interface RetainedStamp {
+  readonly time: number
+  /** Of the node that took the message from its publisher. */
+  readonly incarnation: Incarnation
 }
 
 /**
@@ -33,6 +59,10 @@ export interface Publication {
   readonly expiresAtMs: number | undefined
   /** Client that published it, for No Local; empty when it came from another node or the broker itself. */
   readonly publisher: string
+  /** Undefined at QoS 0 and until the ingress gave it one. */
+  readonly id?: MessageId | undefined
+  /** Of a message that replaces its topic's retained one, once the ingress has stamped it. */
+  readonly stamp?: RetainedStamp | undefined
   /** The packet it came in, when subscribers at QoS 0 can be sent the very same. */
   readonly packet?: PlainPacket | undefined
 }

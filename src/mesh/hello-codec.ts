@@ -4,7 +4,7 @@ import type { PeerChannel } from '../core/ports/peer-transport.ts'
 /** Changes whenever anything in WIRE.md changes incompatibly. */
 export const LINK_WIRE_VERSION = 1
 
-export const peerChannels: readonly PeerChannel[] = ['forward', 'interest', 'session']
+export const peerChannels: readonly PeerChannel[] = ['forward', 'interest', 'session', 'retained']
 
 /** The libp2p protocol of a channel's stream. */
 export function channelProtocol(channel: PeerChannel): string {
@@ -14,7 +14,7 @@ export function channelProtocol(channel: PeerChannel): string {
 /** First frame on every stream, from both ends. */
 export interface Hello {
   readonly wireVersion: number
-  /** Chosen by the end that opened the streams; the same on the three streams of a link. 8 bytes as hex. */
+  /** Chosen by the end that opened the streams; the same on all streams of a link. 8 bytes as hex. */
   readonly linkId: string
   readonly incarnation: Incarnation
   readonly cluster: string

@@ -15,29 +15,36 @@ export class AcknowledgementSlot implements Acceptance {
   /** PUBACK, PUBREC or PUBCOMP, written when it leaves; 0 when the answer is in `bytes`. */
   readonly packetType: number
   readonly packetId: number
-  readonly bytes: Uint8Array | undefined
+  bytes: Uint8Array | undefined
   reasonCode = 0
   /** Journal sequence that must be committed first. */
   storeSequence = 0
   outstanding = 0
   /** What is to happen once the answer has been written. */
   afterwards: (() => void) | undefined
-  readonly #onSettled: () => void
+  readonly #queue: AcknowledgementQueue
 
-  constructor(packetType: number, packetId: number, bytes: Uint8Array | undefined, onSettled: () => void) {
+  constructor(
+    packetType: number,
+    packetId: number,
+    bytes: Uint8Array | undefined,
+    queue: AcknowledgementQueue,
+  ) {
     this.packetType = packetType
     this.packetId = packetId
     this.bytes = bytes
-    this.#onSettled = onSettled
+    this.#queue = queue
   }
 
   expect(): void {
-    this.outstanding++
+    if (this.outstanding++ === 0) this.#queue.unsettledCount++
   }
 
   settle(): void {
     if (--this.outstanding < 0) throw new Error('an acknowledgement was settled more often than expected')
-    if (this.outstanding === 0) this.#onSettled()
+    if (this.outstanding > 0) return
+    this.#queue.unsettledCount--
+    this.#queue.onSettled()
   }
 
   requireCommitted(storeSequence: number): void {
@@ -50,11 +57,13 @@ export class AcknowledgementQueue {
   #head = 0
   /** PUBACKs that wait. */
   pubackCount = 0
-  readonly #onSettled: () => void
+  /** Slots for which some party has not accepted yet. */
+  unsettledCount = 0
+  /** Called when some slot has no party left to wait for. */
+  readonly onSettled: () => void
 
-  /** `onSettled` is called when some slot has no party left to wait for. */
   constructor(onSettled: () => void) {
-    this.#onSettled = onSettled
+    this.onSettled = onSettled
   }
 
   get isEmpty(): boolean {
@@ -63,7 +72,7 @@ export class AcknowledgementQueue {
 
   /** Opens a slot behind all others: for the answer in `bytes`, or for a packet of `type`. */
   open(type: number, packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
-    const slot = new AcknowledgementSlot(type, packetId, bytes, this.#onSettled)
+    const slot = new AcknowledgementSlot(type, packetId, bytes, this)
     if (type === PUBACK) this.pubackCount++
     this.#slots.push(slot)
     return slot

@@ -90,6 +90,10 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     return this.session !== undefined && this.session.client === this.#sender
   }
 
+  get remote(): string {
+    return this.stream.remote
+  }
+
   get outputLength(): number {
     return this.#output.length
   }
@@ -173,7 +177,7 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
 
   /** Opens the slot in which the answer to a packet waits for its turn: `bytes`, or an acknowledgement of `type`. */
   openSlot(type: number, packetId: number, bytes?: Uint8Array): AcknowledgementSlot {
-    this.#acknowledgements ??= new AcknowledgementQueue(() => this.#mark())
+    this.#acknowledgements ??= new AcknowledgementQueue(() => this.#onSettled())
     return this.#acknowledgements.open(type, packetId, bytes)
   }
 
@@ -243,14 +247,20 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.disconnect(fault.reasonCode, fault.detail)
   }
 
-  /** Ends the connection from our side: v5 clients are told why. The will is published unless `withWill` is false. */
-  disconnect(reasonCode: number, detail: string, withWill = true): void {
+  /**
+   * Ends the connection from our side: v5 clients are told why, and which server to use instead. The will is published
+   * unless `withWill` is false.
+   */
+  disconnect(reasonCode: number, detail: string, withWill = true, serverReference?: string): void {
     if (this.state === 'closed') return
     if (this.state === 'connected' && this.version === 5) {
-      const withReason = encodeDisconnect(reasonCode, detail)
+      const withReason = encodeDisconnect(reasonCode, {
+        reasonString: detail,
+        ...(serverReference === undefined ? {} : { serverReference }),
+      })
       // A reason string must not make the packet too large [MQTT-3.14.2-3].
       const fits = withReason.length <= this.#packetBytesMax
-      this.#output.append(fits ? withReason : encodeDisconnect(reasonCode))
+      this.#output.append(fits ? withReason : encodeDisconnect(reasonCode, {}))
     }
     this.#close(detail, withWill)
   }
@@ -293,6 +303,8 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#output.discard()
     this.#retained = undefined
     this.services.scheduler.forget(this)
+    // What it published may not be accepted by all yet, which matters should the session move.
+    if ((this.#acknowledgements?.unsettledCount ?? 0) > 0) this.session?.awaitSettlement(this)
     this.services.sessions.onConnectionClosed(this, detail, withWill)
   }
 
@@ -336,6 +348,11 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
       this.#awaitsAcknowledgements = false
       this.services.clock.defer(() => this.continueReading())
     }
+  }
+
+  #onSettled(): void {
+    if (this.state !== 'closed') this.#mark()
+    else if (this.#acknowledgements?.unsettledCount === 0) this.session?.settled(this)
   }
 
   #mark(): void {

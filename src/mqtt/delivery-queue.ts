@@ -6,6 +6,7 @@
  * span fewer than 65,535. Invariant: a message is in exactly one of the two places, and a packet identifier in flight is
  * never given to another message [MQTT-2.2.1-4].
  */
+import type { StoredQueueEntry } from '../core/ports/session-journal.ts'
 import type { Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 
@@ -41,6 +42,10 @@ export class DeliveryQueue {
   #head = 0
   /** Position of the next message. */
   nextPosition = 0
+  /** Messages from this position on wait until it is raised: earlier ones are still to come. */
+  holdFrom = Infinity
+  /** No message at or below it may be added any more: a later one has been sent or dropped. */
+  #passed = -1
   /** Bytes of the messages here, as `queuedBytes` counts. */
   byteCount = 0
 
@@ -61,12 +66,62 @@ export class DeliveryQueue {
     this.#waiting.push(message)
     this.#count(message, 1)
     this.nextPosition = message.position + 1
+    if (message.duplicate) this.#passed = message.position
   }
 
-  /** The message to send next, or undefined when none waits or its packet identifier is still in flight. */
+  /** Adds what was stored; `wasSent`: the client may have it. */
+  restore(entry: StoredQueueEntry, wasSent: boolean): void {
+    const { position } = entry
+    if ('isReleased' in entry) {
+      const released = { qos: 2, retain: false, subscriptionIdentifiers: [], publication: undefined } as const
+      this.add({ position, ...released, duplicate: true, storeSequence: 0 })
+    } else {
+      this.add({ ...entry, duplicate: wasSent, storeSequence: 0 })
+    }
+  }
+
+  /** Later messages have this position or a higher one. */
+  skipTo(position: number): void {
+    this.nextPosition = Math.max(this.nextPosition, position)
+  }
+
+  /** Whether something waits only for what is to come before it. */
+  get isHolding(): boolean {
+    return this.waitingFrom(this.holdFrom, 1).length > 0
+  }
+
+  /** Whether a message can still be put at this position with `insert`. */
+  isOpen(position: number): boolean {
+    return position > this.#passed && this.#waiting[this.#indexOf(position)]?.position !== position
+  }
+
+  /** Adds where its position says, which `isOpen`. */
+  insert(message: QueuedMessage): void {
+    this.#waiting.splice(this.#indexOf(message.position), 0, message)
+    this.#count(message, 1)
+    this.nextPosition = Math.max(this.nextPosition, message.position + 1)
+  }
+
+  /** Waiting messages from `position` on, the first `max`. With nothing in flight these are all. */
+  waitingFrom(position: number, max = Infinity): readonly QueuedMessage[] {
+    const start = this.#indexOf(position)
+    return this.#waiting.slice(start, start + max)
+  }
+
+  /** Takes out the waiting messages below `position`. */
+  dropBelow(position: number): readonly QueuedMessage[] {
+    const dropped = this.#waiting.slice(this.#head, this.#indexOf(position))
+    for (const message of dropped) this.#count(message, -1)
+    this.#waiting = this.#waiting.slice(this.#indexOf(position))
+    this.#head = 0
+    return dropped
+  }
+
+  /** The message to send next, or undefined when none waits, it is held, or its packet identifier is still in flight. */
   peek(): QueuedMessage | undefined {
     const next = this.#waiting[this.#head]
-    return next === undefined || this.#inflight.has(packetIdOf(next.position)) ? undefined : next
+    if (next === undefined || next.position >= this.holdFrom) return undefined
+    return this.#inflight.has(packetIdOf(next.position)) ? undefined : next
   }
 
   /** Moves the message `peek` returned into flight. */
@@ -109,6 +164,18 @@ export class DeliveryQueue {
     this.#inflight.clear()
   }
 
+  /** Of the first waiting message at or behind `position`; they are in order of position. */
+  #indexOf(position: number): number {
+    let low = this.#head
+    let high = this.#waiting.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#waiting[middle] as QueuedMessage).position < position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   #count({ publication }: QueuedMessage, sign: 1 | -1): void {
     if (publication !== undefined) this.byteCount += sign * queuedBytes(publication)
   }
@@ -116,6 +183,7 @@ export class DeliveryQueue {
   #shift(): QueuedMessage {
     const message = this.#waiting[this.#head++]
     if (message === undefined) throw new Error('the delivery queue is empty')
+    if (message.position > this.#passed) this.#passed = message.position
     if (this.#head === this.#waiting.length) {
       this.#waiting = []
       this.#head = 0

@@ -1,11 +1,14 @@
 /**
  * The MQTT side of a node, put together: what the connections share, and the few events that concern all of them.
  */
+import type { Incarnation } from '../core/ids.ts'
 import type { Timer } from '../core/ports/clock.ts'
 import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
 import type { RetainedIndex, RetainedJournal } from '../core/ports/retained.ts'
 import type { SessionJournal } from '../core/ports/session-journal.ts'
+import type { MessageId } from '../core/publication.ts'
 import { BufferPool } from './buffer-pool.ts'
+import { CommitWaiters } from './commit-waiters.ts'
 import type { MqttOptions, MqttServices, MqttStats } from './mqtt-services.ts'
 import { OutputScheduler } from './output-scheduler.ts'
 import { RetainedMessages } from './retained-messages.ts'
@@ -17,7 +20,7 @@ import { PublishEncoder } from './wire/publish-encoder.ts'
 /** What the MQTT side needs of the rest of the node. */
 export type MqttPorts = Pick<
   MqttServices,
-  'clock' | 'random' | 'logger' | 'router' | 'ownership' | 'index' | 'interest' | 'forwarder'
+  'clock' | 'random' | 'logger' | 'router' | 'ownership' | 'index' | 'interest' | 'barrier' | 'forwarder'
 > & {
   readonly journal: SessionJournal
   readonly retainedIndex: RetainedIndex
@@ -36,6 +39,8 @@ export class MqttBroker {
   readonly #scheduler: OutputScheduler
   readonly #retainedSweep: Timer
   #sys: SysTopics | undefined
+  /** When the life before this one was last known to run. */
+  #aliveAtMs: number | undefined
 
   constructor(ports: MqttPorts, options: MqttOptions) {
     const { retainedIndex, retainedJournal, authenticationMethods, ...shared } = ports
@@ -57,7 +62,10 @@ export class MqttBroker {
       sessionsTakenOver: 0,
       sessionsExpired: 0,
       willsPublished: 0,
+      tailsLate: 0,
       retainedRefused: 0,
+      retainedFromFuture: 0,
+      barriersMissed: 0,
     }
     const { stats } = this
     this.#scheduler = new OutputScheduler(ports.clock)
@@ -73,17 +81,52 @@ export class MqttBroker {
       retained: this.retained,
       authenticationMethods: new Map(authenticationMethods.map(method => [method.name, method])),
       scheduler: this.#scheduler,
+      commits: new CommitWaiters(ports.journal, ports.clock),
       pool: new BufferPool(),
       decoder: new PublishDecoder(options.topicLevelsMax),
       encoder: new PublishEncoder(),
     })
-    this.#retainedSweep = ports.clock.repeat(SWEEP_RETAINED_MS, () => this.retained.sweep())
+    this.#retainedSweep = ports.clock.repeat(SWEEP_RETAINED_MS, () => {
+      this.retained.sweep()
+      retainedJournal.markAlive(ports.clock.wallNow())
+    })
   }
 
-  /** Brings back what the journals hold. Before any client is accepted. */
-  async restore(): Promise<void> {
-    for await (const publication of this.#ports.retainedJournal.load()) this.retained.restore(publication)
-    for await (const stored of this.#ports.journal.load()) this.sessions.restore(stored)
+  /**
+   * Brings back what the journals hold. Before any client is accepted. Answers the ids of publications taken here that others
+   * may lack, and may get by another node of their publisher's session: this node's sessions have had them.
+   */
+  async restore(): Promise<readonly MessageId[]> {
+    const delivered: MessageId[] = []
+    for await (const entry of this.#ports.retainedJournal.load()) this.retained.restore(entry)
+    this.#aliveAtMs = await this.#ports.retainedJournal.lastAliveMs()
+    for await (const stored of this.#ports.journal.load()) {
+      this.sessions.restore(stored)
+      for (const { id, isFromElsewhere } of stored.received) {
+        if (id !== undefined && isFromElsewhere !== true) delivered.push(id)
+      }
+    }
+    return delivered
+  }
+
+  /**
+   * The node has joined: what it retains is stamped with this incarnation. A copy kept while the node was away for longer than
+   * deletions are remembered is given up, if others have one.
+   */
+  startRetained(incarnation: Incarnation, hasPeers: boolean): void {
+    this.retained.start(incarnation)
+    const { clock, logger, retainedJournal } = this.#ports
+    const awayMs = clock.wallNow() - (this.#aliveAtMs ?? clock.wallNow())
+    if (hasPeers && awayMs > this.#options.retainedTombstoneTtlMs && this.retained.entryCount > 0) {
+      logger.info(
+        'this node was away for too long; its retained messages are replaced by those of the others',
+        {
+          awayHours: Math.round(awayMs / 3_600_000),
+        },
+      )
+      this.retained.clear()
+    }
+    retainedJournal.markAlive(clock.wallNow())
   }
 
   /** Lets waiting and future CONNECTs in. `version`: of this software, for `$SYS`. */

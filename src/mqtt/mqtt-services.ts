@@ -2,10 +2,18 @@ import type { Clock } from '../core/ports/clock.ts'
 import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { Random } from '../core/ports/random.ts'
-import type { Forwarder, InterestListener, LocalIndex, PublishRouter } from '../core/ports/routing.ts'
+import type {
+  Forwarder,
+  InterestListener,
+  LocalIndex,
+  PublishRouter,
+  RouteBarrier,
+} from '../core/ports/routing.ts'
 import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { SessionOwnership } from '../core/ports/session-ownership.ts'
+import type { BarrierLevel } from './barrier-level.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import type { CommitWaiters } from './commit-waiters.ts'
 import type { OutputScheduler } from './output-scheduler.ts'
 import type { RetainedMessages } from './retained-messages.ts'
 import type { SessionRegistry } from './session-registry.ts'
@@ -31,17 +39,25 @@ export interface MqttOptions {
   readonly connectionsMax: number
   /** Seconds. */
   readonly expiryIntervalMax: number
+  /** Where v5 clients are sent while the node drains (Server Reference); undefined: nowhere in particular. */
+  readonly serverReference?: string | undefined
   readonly queueMessagesMax: number
   readonly queueBytesMax: number
   /** Which message a full session queue loses: the one that comes, or the oldest that waits. */
   readonly queueDrop: 'newest' | 'oldest'
   readonly retainedMessagesMax: number
   readonly retainedBytesMax: number
+  /** How long a deletion of a retained message is remembered. */
+  readonly retainedTombstoneTtlMs: number
   readonly inflightMax: number
   /** Time between updates of `$SYS/broker/…`; 0 = none. */
   readonly sysIntervalMs: number
   /** Connections whose output is held while the node is suspended are closed after this long. */
   readonly suspendHoldMs: number
+  /** How far a subscription spreads before SUBACK, unless SUBSCRIBE says otherwise. */
+  readonly subackBarrier: BarrierLevel
+  /** A barrier not reached by then answers 0x80 and takes the subscription back. */
+  readonly barrierTimeoutMs: number
 }
 
 /** Counters since the start of the node; names and meanings as exported in metrics. */
@@ -61,7 +77,13 @@ export interface MqttStats {
   sessionsTakenOver: number
   sessionsExpired: number
   willsPublished: number
+  /** Sessions that moved here and whose old owner did not catch up in time: order across the move is not certain. */
+  tailsLate: number
   retainedRefused: number
+  /** Of other nodes, not taken because their stamp is too far ahead of this node's clock. */
+  retainedFromFuture: number
+  /** SUBSCRIBEs answered 0x80 because their barrier was not reached in time. */
+  barriersMissed: number
 }
 
 /** Everything the MQTT side of a node shares. Handlers name the few they use with `Pick`. */
@@ -74,13 +96,15 @@ export interface MqttServices {
   readonly journal: SessionJournal
   readonly index: LocalIndex
   readonly interest: InterestListener
+  readonly barrier: RouteBarrier
   readonly router: PublishRouter
-  readonly forwarder: Pick<Forwarder, 'isFull'>
+  readonly forwarder: Pick<Forwarder, 'isFull' | 'isCatchingUp' | 'whenFlushed'>
   readonly retained: RetainedMessages
   /** By name. */
   readonly authenticationMethods: ReadonlyMap<string, AuthenticationMethod>
   readonly sessions: SessionRegistry
   readonly scheduler: OutputScheduler
+  readonly commits: CommitWaiters
   readonly pool: BufferPool
   readonly decoder: PublishDecoder
   readonly encoder: PublishEncoder

@@ -27,6 +27,8 @@ export interface SendingTerms {
 
 /** Where the packets go. */
 export interface PacketOutput {
+  /** Where the client connects from, for displays. */
+  readonly remote: string
   /** Makes room for `byteCount` at `outputLength` and returns the buffer. */
   reserve(byteCount: number): Buffer
   readonly outputLength: number
@@ -60,6 +62,10 @@ export class PublishSender implements SessionClient {
     this.#terms = terms
     this.#output = output
     this.#services = services
+  }
+
+  get remote(): string {
+    return this.#output.remote
   }
 
   get inflightMax(): number {

@@ -9,6 +9,7 @@ export const reason = {
   continueAuthentication: 0x18,
   reAuthenticate: 0x19,
   unspecifiedError: 0x80,
+  implementationSpecificError: 0x83,
   malformedPacket: 0x81,
   protocolError: 0x82,
   unsupportedProtocolVersion: 0x84,
@@ -31,6 +32,7 @@ export const reason = {
   payloadFormatInvalid: 0x99,
   retainNotSupported: 0x9a,
   qosNotSupported: 0x9b,
+  useAnotherServer: 0x9c,
   sharedSubscriptionsNotSupported: 0x9e,
   wildcardSubscriptionsNotSupported: 0xa2,
 } as const

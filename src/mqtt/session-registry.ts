@@ -6,72 +6,56 @@
  * serves one before the claim was answered. Invariants: at most one connection per client id is connected; CONNACK leaves
  * after the journal has what it promises; Session Present is 1 only when the whole state is here [MQTT-3.2.2-2].
  */
-import type { ClientId, FencingToken } from '../core/ids.ts'
-import { limits } from '../core/limits.ts'
+import { compareTokens, type ClientId, type FencingToken } from '../core/ids.ts'
 import type { ByteStream } from '../core/ports/byte-stream.ts'
 import type { Timer } from '../core/ports/clock.ts'
-import type { ClaimAnswer, SessionHolder } from '../core/ports/session-ownership.ts'
-import type { StoredSession } from '../core/ports/session-journal.ts'
+import type { ClaimAnswer, ClaimRefusal } from '../core/ports/session-ownership.ts'
+import type { StoredSession, WillRecord } from '../core/ports/session-journal.ts'
 import { ClientConnection } from './client-connection.ts'
+import { ConnectionWatch } from './connection-watch.ts'
+import { acceptanceOf, refusalOf, type ConnectRequest } from './connect-request.ts'
 import type { MqttServices } from './mqtt-services.ts'
+import { PendingEstablishments, type PendingEstablishment } from './pending-establishments.ts'
 import { reason } from './reason-codes.ts'
+import { SessionMoves } from './session-moves.ts'
+import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
-import type { Will } from './will.ts'
+import { willRecord, type Will } from './will.ts'
 import { WillScheduler } from './will-scheduler.ts'
-import { encodeConnack } from './wire/control-encoder.ts'
-import type { ProtocolVersion } from './wire/packet-types.ts'
 
 const SWEEP_INTERVAL_MS = 1000
 const NEVER_EXPIRES = 0xffff_ffff
 
-/** A valid CONNECT that waits for its session. */
-export interface ConnectRequest {
-  readonly connection: ClientConnection
-  readonly version: ProtocolVersion
-  readonly clientId: ClientId
-  readonly isClientIdAssigned: boolean
-  readonly cleanStart: boolean
-  readonly expiryIntervalSeconds: number
-  readonly isExpiryOverruled: boolean
-  readonly keepAliveSeconds: number
-  readonly isKeepAliveOverruled: boolean
-  readonly receiveMaximum: number
-  readonly packetBytesMax: number
-  readonly topicAliasMax: number
-  readonly wantsResponseInformation: boolean
-  readonly will: Will | undefined
-  /** What CONNACK says of a successful enhanced authentication. */
-  readonly authentication: { readonly method: string; readonly data: Uint8Array | undefined } | undefined
-}
-
-/** A session whose CONNACK waits for the journal. */
-interface PendingEstablishment {
-  readonly sequence: number
-  readonly request: ConnectRequest
-  readonly session: Session
-  readonly sessionPresent: boolean
-}
-
-export class SessionRegistry implements SessionHolder {
+export class SessionRegistry {
+  /** Sessions on their way to and from other nodes. */
+  readonly moves: SessionMoves
   readonly #services: MqttServices
   readonly #connections = new Set<ClientConnection>()
   readonly #sessions = new Map<ClientId, Session>()
-  /** The latest CONNECT of each client id whose claim is under way. */
-  readonly #claims = new Map<ClientId, ConnectRequest>()
-  #establishments: PendingEstablishment[] = []
+  /** The latest CONNECT of each client id whose claim is under way; undefined while it has no client. */
+  readonly #claims = new Map<ClientId, ConnectRequest | undefined>()
+  readonly #establishments: PendingEstablishments
   readonly #wills: WillScheduler
   readonly #sweepTimer: Timer
-  #suspensionTimer: Timer | undefined
+  readonly #watch: ConnectionWatch
   /** Wills of clients that were connected when the process died; due once there is somebody to tell. */
   #restoredWills: { readonly session: Session; readonly will: Will }[] = []
+  /** While true, a CONNECT is refused and pointed elsewhere. */
+  isDraining = false
   #isServing = false
   #isStopped = false
 
   constructor(shared: Omit<MqttServices, 'sessions'>) {
     this.#services = { ...shared, sessions: this }
     this.#wills = new WillScheduler(shared)
+    this.#watch = new ConnectionWatch(shared, this.#connections)
+    this.#establishments = new PendingEstablishments(shared.journal, pending => this.#finish(pending))
+    this.moves = new SessionMoves(this.#services, this.#keeper())
     this.#sweepTimer = shared.clock.repeat(SWEEP_INTERVAL_MS, () => this.#sweep())
-    shared.journal.onCommitted(upTo => this.#onCommitted(upTo))
+    shared.journal.onCommitted(() => {
+      shared.scheduler.onCommitted()
+      this.#establishments.onCommitted()
+    })
   }
 
   get connectionCount(): number {
@@ -80,6 +64,16 @@ export class SessionRegistry implements SessionHolder {
 
   get sessionCount(): number {
     return this.#sessions.size
+  }
+
+  /** Every session held here, by client id; live. */
+  get sessions(): ReadonlyMap<ClientId, Session> {
+    return this.#sessions
+  }
+
+  /** Every open connection, established or not; live. */
+  get connections(): ReadonlySet<ClientConnection> {
+    return this.#connections
   }
 
   /** False until the node has joined its cluster: CONNECT waits. */
@@ -92,7 +86,7 @@ export class SessionRegistry implements SessionHolder {
     this.#isServing = true
     for (const { session, will } of this.#restoredWills.splice(0)) {
       if (this.#sessions.get(session.clientId) !== session) continue // superseded by another node's
-      this.#wills.connectionLost(session.clientId, will, session.expiryIntervalSeconds)
+      this.#wills.connectionLost(session, will)
       if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
     }
     this.#services.scheduler.wake()
@@ -114,9 +108,14 @@ export class SessionRegistry implements SessionHolder {
 
   /** Brings a stored session back, not yet claimed. Called before clients are accepted. */
   restore(stored: StoredSession): void {
+    if (stored.staged !== undefined) {
+      this.moves.arrivals.restore(stored, stored.staged)
+      return
+    }
     const session = new Session(stored.session.clientId, stored.session.token, false, this.#services)
     session.restore(stored)
     this.#sessions.set(session.clientId, session)
+    this.moves.arrivals.restored(session)
     if (session.disconnectedAtMs !== undefined) return
     // The process died with the client connected: that was the loss of its connection.
     session.disconnectedAtMs = this.#services.clock.wallNow()
@@ -130,9 +129,17 @@ export class SessionRegistry implements SessionHolder {
       .map(({ clientId, token }) => ({ clientId, token }))
   }
 
-  /** Forgets sessions that another node owns by now. */
+  /** Forgets sessions that another node owns by now, except those that left for it: it is still owed what came since. */
   discard(clientIds: readonly ClientId[]): void {
-    for (const clientId of clientIds) this.surrender(clientId)
+    for (const clientId of clientIds) {
+      if (this.#sessions.get(clientId)?.departure === undefined) this.#surrender(clientId)
+    }
+  }
+
+  /** What was staged when the process died is this node's under the token named, or, without one, never came into force. */
+  settleStaged(clientId: ClientId, token: FencingToken | undefined): void {
+    if (token === undefined) this.moves.unstage(clientId)
+    else this.moves.arrivals.activate(clientId, token, false)
   }
 
   /** Finds, claims and attaches the session of a CONNECT; answers with CONNACK, now or later. */
@@ -141,23 +148,22 @@ export class SessionRegistry implements SessionHolder {
     const { ownership } = this.#services
     connection.state = 'claiming'
     if (!ownership.mayAcknowledge()) {
-      this.#refuse(request, 'the node is suspended')
+      this.#refuse(request, 'suspended')
       return
     }
-    const rival = this.#claims.get(clientId)
-    this.#cancelEstablishment(clientId)
-    if (rival !== undefined) {
+    this.#establishments.cancel(clientId)
+    if (this.#claims.has(clientId)) {
+      const rival = this.#claims.get(clientId)
       this.#claims.set(clientId, request) // the claim under way serves the last CONNECT
-      rival.connection.abort('a later CONNECT with the same client id came')
+      rival?.connection.abort('a later CONNECT with the same client id came')
       return
     }
     const session = this.#sessions.get(clientId)
-    if (session?.isClaimed === true) {
-      this.#establish(request, session.token, true)
-      return
-    }
-    this.#claims.set(clientId, request)
-    void ownership.claim(clientId).then(answer => this.#onClaimed(clientId, answer))
+    const hasWill = request.will !== undefined || session?.will !== undefined
+    const isChanged = request.expiryIntervalSeconds !== session?.expiryIntervalSeconds
+    // Whoever acts for its client should this node die must know the new terms before the client is told.
+    if (session?.isClaimed !== true || hasWill || isChanged) this.#claim(request)
+    else this.#establish(request, session.token, true)
   }
 
   onConnectionClosed(connection: ClientConnection, detail: string, withWill: boolean): void {
@@ -177,8 +183,10 @@ export class SessionRegistry implements SessionHolder {
       remote: connection.stream.remote,
       detail,
     })
-    if (withWill && connection.will !== undefined) {
-      this.#wills.connectionLost(session.clientId, connection.will, session.expiryIntervalSeconds)
+    const isReplaced = !connection.isAttached
+    if (connection.will !== undefined) {
+      if (withWill) this.#wills.connectionLost(session, connection.will, isReplaced)
+      else if (!isReplaced) this.#wills.discard(session)
     }
     if (!connection.isAttached) return
     session.detach()
@@ -189,62 +197,90 @@ export class SessionRegistry implements SessionHolder {
     if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
   }
 
-  /** A v5 DISCONNECT may change how long the session is kept. */
-  changeExpiry(session: Session, seconds: number): void {
-    session.expiryIntervalSeconds = Math.min(seconds, this.#services.options.expiryIntervalMax)
+  /** As `WillScheduler.publishFor`. */
+  publishWill(will: WillRecord): Promise<void> {
+    return this.#wills.publishFor(will)
   }
 
-  surrender(clientId: ClientId): void {
-    const session = this.#sessions.get(clientId)
-    if (session === undefined) return
-    this.#cancelEstablishment(clientId)
-    this.#wills.cancel(clientId)
-    this.#dropClient(session, 'the session was taken over on another node')
-    this.#end(session, false)
+  /** A v5 DISCONNECT may change how long the session is kept. */
+  changeExpiry(session: Session, seconds: number): void {
+    const { clientId, token, expiryIntervalSeconds } = session
+    session.expiryIntervalSeconds = Math.min(seconds, this.#services.options.expiryIntervalMax)
+    if (session.expiryIntervalSeconds === expiryIntervalSeconds) return
+    this.#services.ownership.setExpiry(clientId, token, session.expiryIntervalSeconds)
   }
 
   /** While suspended, connections whose traffic is held are given up after `suspendHoldMs`. */
   setSuspended(isSuspended: boolean): void {
-    this.#suspensionTimer?.cancel()
-    this.#suspensionTimer = undefined
-    if (!isSuspended) {
-      for (const session of this.#sessions.values()) session.pump()
-      this.#services.scheduler.wake()
-      return
-    }
-    this.#suspensionTimer = this.#services.clock.schedule(this.#services.options.suspendHoldMs, () => {
-      for (const connection of [...this.#connections]) {
-        if (!connection.isReading) connection.disconnect(reason.serverBusy, 'the node is suspended')
-      }
-    })
+    this.#watch.setSuspended(isSuspended)
+    if (isSuspended) return
+    for (const session of this.#sessions.values()) session.pump()
+    this.#services.scheduler.wake()
   }
 
   /** Disconnects everybody; sessions that outlive their connection stay in the journal. */
   stop(): void {
     this.#isStopped = true
     this.#sweepTimer.cancel()
-    this.#suspensionTimer?.cancel()
+    this.#watch.stop()
     for (const connection of [...this.#connections]) {
       connection.disconnect(reason.serverShuttingDown, 'the node is stopping')
     }
     this.#wills.stop()
   }
 
-  #onClaimed(clientId: ClientId, answer: ClaimAnswer): void {
+  #claim(request: ConnectRequest): void {
+    const { clientId, cleanStart, expiryIntervalSeconds, will } = request
+    this.#claims.set(clientId, request)
+    void this.#services.ownership
+      .claim({ clientId, cleanStart, expiryIntervalSeconds, will: will && willRecord(will) })
+      .then(answer => this.#onClaimed(clientId, request, answer))
+  }
+
+  #onClaimed(clientId: ClientId, claimed: ConnectRequest | undefined, answer: ClaimAnswer): void {
     const request = this.#claims.get(clientId)
     this.#claims.delete(clientId)
-    if (request === undefined) throw new Error(`a claim of ${clientId} was answered that nobody made`)
-    const session = this.#sessions.get(clientId)
     if (answer.status === 'refused') {
-      this.#refuse(request, `session not claimed: ${answer.reason}`)
+      if (request !== undefined) this.#refuse(request, answer.reason)
       return
     }
+    const { token, resumableToken, isTransferred } = answer
+    const { arrivals } = this.moves
+    if (isTransferred && arrivals.isStaged(clientId)) arrivals.activate(clientId, token, true)
+    const session = this.#sessions.get(clientId)
     const isResumable =
       session !== undefined &&
-      answer.resumableToken !== undefined &&
-      answer.resumableToken.epoch === session.token.epoch &&
-      answer.resumableToken.revision === session.token.revision
-    this.#establish(request, answer.token, isResumable)
+      (isTransferred
+        ? compareTokens(session.token, token) === 0
+        : resumableToken !== undefined && compareTokens(session.token, resumableToken) === 0)
+    if (request === undefined) {
+      this.#keepUnattended(clientId, token, isResumable, isTransferred)
+      return
+    }
+    this.#establish(request, token, isResumable)
+    // The claim kept the will of the CONNECT that began it.
+    if (claimed !== request) {
+      const { will } = request
+      void this.#services.ownership.setWill(clientId, token, will && willRecord(will))
+    }
+  }
+
+  /** The session is here and its client is not. */
+  #keepUnattended(
+    clientId: ClientId,
+    token: FencingToken,
+    isResumable: boolean,
+    isTransferred: boolean,
+  ): void {
+    const session = this.#sessions.get(clientId)
+    if (session === undefined || !isResumable) {
+      if (session !== undefined) this.#end(session, false)
+      this.#services.ownership.release(clientId, token)
+      return
+    }
+    Object.assign(session, { token, isClaimed: true, departure: undefined })
+    this.#services.journal.putSession(session.record())
+    if (isTransferred) this.moves.arrivals.resumeWill(session)
   }
 
   #establish(request: ConnectRequest, token: FencingToken, isResumable: boolean): void {
@@ -259,42 +295,25 @@ export class SessionRegistry implements SessionHolder {
     else if (held !== undefined) this.#end(held, false)
     if (connection.state === 'closed') {
       // Gone while the claim was under way.
-      if (isPresent) Object.assign(held, { token, isClaimed: true })
+      if (isPresent) this.#keepUnattended(clientId, token, true, false)
       else this.#services.ownership.release(clientId, token)
       return
     }
     const session = isPresent ? held : new Session(clientId, token, true, this.#services)
     session.token = token
     session.isClaimed = true
+    session.departure = undefined // whoever it was leaving for did not get it
     session.expiryIntervalSeconds = request.expiryIntervalSeconds
     session.disconnectedAtMs = undefined
     this.#sessions.set(clientId, session)
-    let sequence = 0
     if (session.expiryIntervalSeconds > 0 || session.isJournaled) {
       session.isJournaled = true
-      sequence = journal.putSession(session.record())
-      session.keepWill(request.will)
-      sequence = journal.appended
+      journal.putSession(session.record())
     }
+    session.keepWill(request.will)
+    const sequence = session.isJournaled ? journal.appended : 0
     const establishment = { sequence, request, session, sessionPresent: isPresent }
-    if (sequence <= journal.committed) this.#finish(establishment)
-    else this.#establishments.push(establishment)
-  }
-
-  #onCommitted(upTo: number): void {
-    this.#services.scheduler.onCommitted()
-    if (this.#establishments.length === 0) return
-    const ready = this.#establishments.filter(({ sequence }) => sequence <= upTo)
-    this.#establishments = this.#establishments.filter(({ sequence }) => sequence > upTo)
-    for (const establishment of ready) this.#finish(establishment)
-  }
-
-  /** A later CONNECT, or another node, got the session before its CONNACK left. */
-  #cancelEstablishment(clientId: ClientId): void {
-    const index = this.#establishments.findIndex(({ request }) => request.clientId === clientId)
-    if (index === -1) return
-    const [cancelled] = this.#establishments.splice(index, 1)
-    cancelled?.request.connection.abort('a later CONNECT with the same client id came')
+    this.#establishments.add(establishment)
   }
 
   #finish({ request, session, sessionPresent }: PendingEstablishment): void {
@@ -306,34 +325,13 @@ export class SessionRegistry implements SessionHolder {
       return
     }
     if (!ownership.mayAcknowledge()) {
-      this.#refuse(request, 'the node is suspended')
+      this.#refuse(request, 'suspended')
       session.disconnectedAtMs = this.#services.clock.wallNow()
       if (session.expiryIntervalSeconds === 0) this.#end(session, true)
       return
     }
     connection.will = request.will
-    connection.send(
-      encodeConnack(version, reason.success, sessionPresent, {
-        ...(options.retainAvailable ? {} : { retainAvailable: false }),
-        ...(options.wildcardAvailable ? {} : { wildcardSubscriptionAvailable: false }),
-        ...(options.sharedAvailable ? {} : { sharedSubscriptionAvailable: false }),
-        ...(options.topicAliasMax > 0 ? { topicAliasMaximum: options.topicAliasMax } : {}),
-        ...(request.wantsResponseInformation && options.responseTopicPrefix !== ''
-          ? { responseInformation: `${options.responseTopicPrefix}${clientId}/` }
-          : {}),
-        ...(request.authentication === undefined
-          ? {}
-          : { authenticationMethod: request.authentication.method }),
-        ...(request.authentication?.data === undefined
-          ? {}
-          : { authenticationData: Buffer.from(request.authentication.data) }),
-        receiveMaximum: options.receiveMax,
-        maximumPacketSize: options.packetBytesMax,
-        ...(request.isClientIdAssigned ? { assignedClientIdentifier: clientId } : {}),
-        ...(request.isKeepAliveOverruled ? { serverKeepAlive: request.keepAliveSeconds } : {}),
-        ...(request.isExpiryOverruled ? { sessionExpiryInterval: request.expiryIntervalSeconds } : {}),
-      }),
-    )
+    connection.send(acceptanceOf(request, options, sessionPresent))
     connection.established(session, {
       version,
       silenceMaxMs: request.keepAliveSeconds * 1500, // [MQTT-3.1.2-22]
@@ -345,10 +343,58 @@ export class SessionRegistry implements SessionHolder {
     session.pump()
   }
 
-  #refuse(request: ConnectRequest, detail: string): void {
+  #refuse(request: ConnectRequest, refusal: ClaimRefusal): void {
+    const { connack, detail } = refusalOf(request, refusal)
     this.#services.stats.connectsRefused++
     this.#services.logger.debug('connect refused', { clientId: request.clientId, detail })
-    request.connection.refuse(encodeConnack(request.version, reason.serverUnavailable, false, {}), detail)
+    request.connection.refuse(connack, detail)
+  }
+
+  #keeper(): SessionKeeper {
+    return {
+      get: clientId => this.#sessions.get(clientId),
+      all: () => this.#sessions.values(),
+      isClaiming: clientId => this.#claims.has(clientId),
+      put: session => this.#sessions.set(session.clientId, session),
+      stopServing: session => this.#stopServing(session),
+      surrender: clientId => this.#surrender(clientId),
+      end: session => this.#end(session, false),
+      cancelWill: clientId => this.#wills.cancel(clientId),
+      resumeWill: (session, will) => this.#resumeWill(session, will),
+      claimUnattended: (clientId, expirySeconds) => this.#claimUnattended(clientId, expirySeconds),
+    }
+  }
+
+  #stopServing(session: Session): void {
+    const { clientId } = session
+    this.#establishments.cancel(clientId)
+    this.#dropClient(session, 'the session was taken over on another node')
+    session.disconnectedAtMs ??= this.#services.clock.wallNow()
+    if (!this.#wills.isPending(clientId)) session.keepWill(undefined)
+  }
+
+  #surrender(clientId: ClientId): void {
+    const session = this.#sessions.get(clientId)
+    if (session === undefined) return
+    this.#establishments.cancel(clientId)
+    this.#wills.cancel(clientId)
+    this.#dropClient(session, 'the session was taken over on another node')
+    this.#end(session, false)
+  }
+
+  #resumeWill(session: Session, will: Will): void {
+    this.#wills.connectionLost(session, will)
+    if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
+  }
+
+  async #claimUnattended(clientId: ClientId, expiryIntervalSeconds: number): Promise<boolean> {
+    if (this.#sessions.get(clientId)?.isClaimed === true) return true
+    if (this.#claims.has(clientId) || !this.#services.ownership.mayAcknowledge()) return false
+    this.#claims.set(clientId, undefined)
+    const wish = { clientId, cleanStart: false, expiryIntervalSeconds, will: undefined }
+    const answer = await this.#services.ownership.claim(wish)
+    this.#onClaimed(clientId, undefined, answer)
+    return answer.status === 'claimed'
   }
 
   /** Ends the session's connection because another takes its place. */
@@ -368,8 +414,7 @@ export class SessionRegistry implements SessionHolder {
 
   #sweep(): void {
     const { clock, stats, ownership } = this.#services
-    const nowMs = clock.now()
-    for (const connection of this.#connections) this.#checkSilence(connection, nowMs)
+    this.#watch.checkSilence()
     if (!ownership.mayAcknowledge()) return
     const wallMs = clock.wallNow()
     for (const session of this.#sessions.values()) {
@@ -378,17 +423,6 @@ export class SessionRegistry implements SessionHolder {
       if (disconnectedAtMs + expiryIntervalSeconds * 1000 > wallMs) continue
       stats.sessionsExpired++
       this.#end(session, true)
-    }
-  }
-
-  #checkSilence(connection: ClientConnection, nowMs: number): void {
-    if (connection.state === 'connected') {
-      const { silenceMaxMs } = connection
-      if (silenceMaxMs > 0 && connection.isReading && nowMs - connection.lastReceivedAtMs > silenceMaxMs) {
-        connection.disconnect(reason.keepAliveTimeout, 'keep alive timeout')
-      }
-    } else if (nowMs - connection.openedAtMs > limits.connectTimeoutMs) {
-      connection.abort('no complete CONNECT in time')
     }
   }
 }

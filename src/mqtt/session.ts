@@ -7,16 +7,29 @@
  */
 import type { ClientId, FencingToken } from '../core/ids.ts'
 import type { LocalDelivery, LocalMatch, LocalSubscription } from '../core/ports/routing.ts'
-import type { SessionRecord, StoredSession, SubscriptionRecord } from '../core/ports/session-journal.ts'
-import type { Publication } from '../core/publication.ts'
+import type {
+  DepartureMark,
+  QueuedRecord,
+  ReceivedRecord,
+  SessionRecord,
+  StoredSession,
+  SubscriptionRecord,
+  TailMark,
+} from '../core/ports/session-journal.ts'
+import type { MessageId, Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
+import { topicMatches } from '../core/topic.ts'
 import { DeliveryQueue, packetIdOf, queuedBytes, type QueuedMessage } from './delivery-queue.ts'
+import { IngressFloors } from './ingress-floors.ts'
 import type { MqttServices } from './mqtt-services.ts'
+import type { SessionArrival } from './session-arrival.ts'
 import { parseFilter } from './shared-filter.ts'
-import type { Will } from './will.ts'
+import { willRecord, type Will } from './will.ts'
 
 /** The client's end, while it is connected. */
 export interface SessionClient {
+  /** Where it connects from, for displays. */
+  readonly remote: string
   /** QoS ≥ 1 messages the client and the node allow in flight. */
   readonly inflightMax: number
   /** Whether QoS ≥ 1 may be sent now: the output is not congested and the node not suspended. */
@@ -32,6 +45,19 @@ export interface SessionClient {
   /** Another connection, or another node, takes the session over: ends this one with 0x8E [MQTT-3.1.4-3]. */
   takeOver(detail: string): void
 }
+
+/** A QoS 2 publication of the client that it has not released. */
+export interface Receipt {
+  /** Undefined: everybody has it. */
+  readonly id: MessageId | undefined
+  /** It was taken by an earlier node of the session: sessions here may lack it. Else they got it in the same change. */
+  readonly isFromElsewhere?: true
+  /** How many have not accepted it yet. */
+  readonly acceptance: { readonly outstanding: number }
+}
+
+/** Of an earlier life: who had accepted is not known. */
+const lost = { outstanding: 1 }
 
 type SessionServices = Pick<MqttServices, 'journal' | 'index' | 'interest' | 'stats' | 'options' | 'clock'>
 
@@ -49,8 +75,21 @@ export class Session implements LocalDelivery {
   /** Its state is in the journal, and every change goes there. */
   isJournaled = false
   #queue: DeliveryQueue | undefined
-  /** Packet identifiers of QoS 2 PUBLISH packets of the client between PUBLISH and PUBREL. */
-  #received: Set<number> | undefined
+  /** QoS 2 publications of the client between PUBLISH and PUBREL, by packet identifier. */
+  #received: Map<number, Receipt> | undefined
+  /** It is on its way to another node: what is delivered to it is kept for that one. */
+  departure: DepartureMark | undefined
+  /** Earlier owners from which messages follow. */
+  tails: readonly TailMark[] = NO_TAILS
+  /** What came to this node while it moved here; undefined long after. */
+  arrival: SessionArrival | undefined
+  /** What it had had when it moved; undefined if it never did. */
+  floors: IngressFloors | undefined
+  /** Of the present connection, or of the last one while it is pending. */
+  will: Will | undefined
+  /** Closed connections whose publications are not accepted by everybody yet. */
+  #unsettled: Set<object> | undefined
+  #onSettled: (() => void) | undefined
   #isEnded = false
   readonly #services: SessionServices
 
@@ -65,6 +104,14 @@ export class Session implements LocalDelivery {
     return this.#queue?.size ?? 0
   }
 
+  get inflightCount(): number {
+    return this.#queue?.inflightCount ?? 0
+  }
+
+  get isConnected(): boolean {
+    return this.client !== undefined
+  }
+
   get canTakeShared(): boolean {
     return this.client !== undefined && this.queuedCount < this.client.inflightMax
   }
@@ -76,38 +123,50 @@ export class Session implements LocalDelivery {
       token: this.token,
       expiryIntervalSeconds: this.expiryIntervalSeconds,
       disconnectedAtMs: this.disconnectedAtMs,
+      ...(this.departure === undefined ? {} : { departure: this.departure }),
+      ...(this.tails.length === 0 ? {} : { tails: this.tails }),
+      ...(this.floors === undefined ? {} : { floors: this.floors.list() }),
     }
   }
 
-  /** Fills a new session with what the journal had. */
-  restore(stored: StoredSession): void {
+  /** Fills a new session with what the journal had, or, with the positions that were sent, what another node handed over. */
+  restore(stored: StoredSession, sent?: ReadonlySet<number>): void {
+    const { expiryIntervalSeconds, disconnectedAtMs, departure, tails, floors } = stored.session
     this.isJournaled = true
-    this.expiryIntervalSeconds = stored.session.expiryIntervalSeconds
-    this.disconnectedAtMs = stored.session.disconnectedAtMs
+    this.expiryIntervalSeconds = expiryIntervalSeconds
+    this.disconnectedAtMs = disconnectedAtMs
+    this.departure = departure
+    this.tails = tails ?? NO_TAILS
+    this.floors = floors && new IngressFloors(floors)
+    this.will = stored.will
     for (const subscription of stored.subscriptions) this.#index(subscription)
+    const { inflightMax } = this.#services.options
+    // Which of them were sent is not stored: no more than were allowed in flight.
     for (const entry of stored.queue) {
-      const { position } = entry
-      if ('isReleased' in entry) {
-        const released = {
-          qos: 2,
-          retain: false,
-          subscriptionIdentifiers: [],
-          publication: undefined,
-        } as const
-        this.#messages().add({ position, ...released, duplicate: true, storeSequence: 0 })
-      } else {
-        // Which of them were sent is not stored: no more than were allowed in flight.
-        const duplicate = this.queuedCount < this.#services.options.inflightMax
-        this.#messages().add({ ...entry, duplicate, storeSequence: 0 })
-      }
+      this.#messages().restore(entry, sent?.has(entry.position) ?? this.queuedCount < inflightMax)
     }
-    if (stored.received.length > 0) this.#received = new Set(stored.received)
+    for (const { packetId, ...receipt } of stored.received) {
+      this.#received = (this.#received ?? new Map<number, Receipt>()).set(packetId, {
+        ...receipt,
+        acceptance: lost,
+      })
+    }
+    // A position below would be taken for one that has been handed over already.
+    if (departure !== undefined) this.#messages().skipTo(departure.nextPosition)
   }
 
   /** Adds or replaces a subscription. The journal's last change must be committed before the client is told. */
   subscribe(subscription: SubscriptionRecord): LocalSubscription {
+    if (!this.subscriptions.has(subscription.filter)) this.loosenTails()
     if (this.isJournaled) this.#services.journal.putSubscription(this.clientId, subscription)
     return this.#index(subscription)
+  }
+
+  /** What earlier owners had received says nothing of what reaches the session here from now on. */
+  loosenTails(): void {
+    if (this.tails.length === 0) return
+    this.tails = this.tails.map(mark => ({ ...mark, isLoose: true }))
+    if (this.isJournaled) this.#services.journal.putSession(this.record())
   }
 
   /** False when there was no such subscription. */
@@ -122,23 +181,38 @@ export class Session implements LocalDelivery {
 
   /** Keeps the will of the present connection where a restart finds it. */
   keepWill(will: Will | undefined): void {
+    this.will = will
     if (!this.isJournaled) return
     if (will === undefined) this.#services.journal.deleteWill(this.clientId)
-    else {
-      const publication = { ...will.publication, expiresAtMs: undefined }
-      this.#services.journal.putWill(this.clientId, { ...will, publication })
+    else this.#services.journal.putWill(this.clientId, willRecord(will))
+  }
+
+  /** Takes its shared subscriptions out of routing: another member gets what is still on its way. */
+  unrouteShared(): void {
+    for (const [filter, subscription] of this.subscriptions) {
+      if (subscription.group === undefined) continue
+      this.#unindex(subscription)
+      this.subscriptions.delete(filter)
     }
   }
 
-  /** Ends the session: takes it out of routing. The journal is left to the caller. */
-  withdraw(): void {
+  /** Takes it out of routing: nothing more is delivered to it. The journal is left to the caller. */
+  unroute(): void {
     for (const subscription of this.subscriptions.values()) this.#unindex(subscription)
     this.subscriptions.clear()
+  }
+
+  /** Ends the session. The journal is left to the caller. */
+  withdraw(): void {
+    this.unroute()
+    this.arrival?.end()
     this.#queue = undefined
     this.#isEnded = true
   }
 
   deliver(publication: Publication, match: LocalMatch): void {
+    const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined
+    if (mayBeRepeated && match.qos > 0 && this.#hasHad(publication, match)) return
     this.#deliver(publication, match, match.retainAsPublished && publication.retain)
   }
 
@@ -207,13 +281,21 @@ export class Session implements LocalDelivery {
     if (message?.qos === 2 && message.publication === undefined) this.#complete(message)
   }
 
-  /** Notes a QoS 2 PUBLISH of the client. False when it is a duplicate of one not released yet [MQTT-4.3.3-10]. */
-  receive(packetId: number): boolean {
-    if (this.#received?.has(packetId) === true) return false
-    this.#received ??= new Set()
-    this.#received.add(packetId)
-    if (this.isJournaled) this.#services.journal.putReceived(this.clientId, packetId)
-    return true
+  /** What became of a QoS 2 PUBLISH not released yet, of which this one is a duplicate [MQTT-4.3.3-10]. */
+  receipt(packetId: number): Receipt | undefined {
+    return this.#received?.get(packetId)
+  }
+
+  /**
+   * Notes a QoS 2 PUBLISH of the client, routed under this id, in the same change of the journal with which this node's
+   * sessions got it; `acceptance` says whether everybody has it.
+   */
+  receive(packetId: number, id: MessageId | undefined, acceptance: Receipt['acceptance']): void {
+    this.#received ??= new Map()
+    const before = this.#received.get(packetId)
+    this.#received.set(packetId, { id, acceptance })
+    const isNews = before === undefined || before.isFromElsewhere === true
+    if (isNews && this.isJournaled) this.#services.journal.putReceived(this.clientId, packetId, id)
   }
 
   /** PUBREL of the client: its identifier is free. False when it was not in use. */
@@ -229,6 +311,65 @@ export class Session implements LocalDelivery {
     this.#queue?.rewind()
   }
 
+  /** A closed connection's publications matter until `settled`. */
+  awaitSettlement(connection: object): void {
+    this.#unsettled = (this.#unsettled ?? new Set()).add(connection)
+  }
+
+  settled(connection: object): void {
+    this.#unsettled?.delete(connection)
+    if ((this.#unsettled?.size ?? 0) > 0) return
+    const onSettled = this.#onSettled
+    this.#onSettled = undefined
+    onSettled?.()
+  }
+
+  /** Calls back, at once or later, when everything its closed connections published is accepted; the last call counts. */
+  whenSettled(done: () => void): void {
+    if ((this.#unsettled?.size ?? 0) === 0) done()
+    else this.#onSettled = done
+  }
+
+  /** Messages on their way, for who moves the session between nodes. */
+  get queue(): DeliveryQueue {
+    return this.#messages()
+  }
+
+  /** QoS 2 publications of the client that it has not released, and whether others may lack them. */
+  *receipts(): Iterable<ReceivedRecord> {
+    for (const [packetId, { id, isFromElsewhere, acceptance }] of this.#received ?? []) {
+      const isSettled = acceptance.outstanding === 0
+      yield isSettled
+        ? { packetId, id: undefined }
+        : { packetId, id, ...(isFromElsewhere && { isFromElsewhere }) }
+    }
+  }
+
+  /** The new owner has what is below `position`. */
+  dropQueued(position: number): void {
+    for (const message of this.#queue?.dropBelow(position) ?? []) this.#forget(message)
+  }
+
+  /** Whether some subscription matches; its client may have taken back those a message came by elsewhere. */
+  wants(topic: string): boolean {
+    for (const { filter } of this.subscriptions.values()) if (topicMatches(filter, topic)) return true
+    return false
+  }
+
+  /** Adds a message that an earlier owner took: in its place, unless something behind it has been sent, or at the end. */
+  addTail(record: QueuedRecord, isLast: boolean): void {
+    const queue = this.#messages()
+    if (!this.#makeRoom(queue, queuedBytes(record.publication))) {
+      this.#services.stats.droppedQueueFull++
+      return
+    }
+    const hasPlace = !isLast && queue.isOpen(record.position)
+    const position = hasPlace ? record.position : queue.nextPosition
+    const placed = { ...record, position }
+    const storeSequence = this.isJournaled ? this.#services.journal.enqueue(this.clientId, placed) : 0
+    queue.insert({ ...placed, duplicate: false, storeSequence })
+  }
+
   #deliver(publication: Publication, match: LocalMatch, retain: boolean): void {
     if (this.#isEnded) return // while the same publication was being delivered to others
     const qos = Math.min(publication.qos, match.qos) as QoS
@@ -237,6 +378,14 @@ export class Session implements LocalDelivery {
     } else if (this.client?.sendUnacknowledged(publication, retain, match) === true) {
       this.#services.stats.publishesSent++
     }
+  }
+
+  /** By another way: an earlier owner's, or a late copy. */
+  #hasHad(publication: Publication, { group }: LocalMatch): boolean {
+    const { id } = publication
+    // Of shared subscriptions messages are given to one member, and come in any order.
+    if (id !== undefined && group === undefined && this.floors?.covers(id) === true) return true
+    return this.arrival?.isRepeated(publication) === true
   }
 
   #enqueue(publication: Publication, match: LocalMatch, qos: QoS, retain: boolean): void {
@@ -292,12 +441,19 @@ export class Session implements LocalDelivery {
         subscriptionIdentifier === undefined ? NO_IDENTIFIERS : [subscriptionIdentifier],
     }
     this.subscriptions.set(record.filter, subscription)
-    if (index.add(subscription)) interest.added(subscription.filter)
+    if (index.add(subscription)) {
+      const { filter, group } = subscription
+      if (group === undefined) interest.added(filter)
+      else interest.groupChanged(group, filter, index.memberCount(group, filter))
+    }
     return subscription
   }
 
   #unindex({ filter, group }: LocalSubscription): void {
-    if (this.#services.index.remove(filter, group, this)) this.#services.interest.removed(filter)
+    const { index, interest } = this.#services
+    if (!index.remove(filter, group, this)) return
+    if (group === undefined) interest.removed(filter)
+    else interest.groupChanged(group, filter, index.memberCount(group, filter))
   }
 }
 
@@ -306,3 +462,4 @@ function isExpired({ expiresAtMs }: Publication, nowMs: number): boolean {
 }
 
 const NO_IDENTIFIERS: readonly number[] = []
+const NO_TAILS: readonly TailMark[] = []

@@ -8,75 +8,50 @@
  */
 import { Coordinator } from '../../coordination/coordinator.ts'
 import { InterestExchange } from '../../gossip/interest-exchange.ts'
+import { KeptInterest } from '../../routing/kept-interest.ts'
 import { TrieLocalIndex } from '../../routing/local-index.ts'
 import { LocalRouter } from '../../routing/local-router.ts'
 import { MeshRouter } from '../../routing/mesh-router.ts'
 import { PeerForwarder } from '../../routing/peer-forwarder.ts'
-import { TrieRemoteIndex } from '../../routing/remote-index.ts'
+import { PublishTracer } from '../../routing/publish-tracer.ts'
+import { HashedRemoteIndex } from '../../routing/remote-index.ts'
+import { SharedGroups } from '../../routing/shared-groups.ts'
 import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
+import { RetainedSync } from '../../routing/retained-sync.ts'
 import { errorMessage } from '../core/errors.ts'
-import type { NodeId } from '../core/ids.ts'
 import type { ByteStream } from '../core/ports/byte-stream.ts'
-import type { Clock } from '../core/ports/clock.ts'
-import type { CoordinationStore } from '../core/ports/coordination-store.ts'
-import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
-import type { Gossip } from '../core/ports/gossip.ts'
-import type { Logger } from '../core/ports/logger.ts'
+import type { Timer } from '../core/ports/clock.ts'
 import type { Member } from '../core/ports/membership.ts'
 import type { ClusterStatus, Metric, NodeStatusSource, ReadinessCheck } from '../core/ports/node-status.ts'
-import type { PeerTransport } from '../core/ports/peer-transport.ts'
-import type { Random } from '../core/ports/random.ts'
-import type { RetainedJournal } from '../core/ports/retained.ts'
-import type { SessionJournal } from '../core/ports/session-journal.ts'
-import type { Store } from '../core/ports/store.ts'
+import { ClientDirectory } from '../mqtt/client-directory.ts'
 import { MqttBroker } from '../mqtt/mqtt-broker.ts'
-import type { MqttOptions } from '../mqtt/mqtt-services.ts'
+import { AwayNodes } from './away-nodes.ts'
+import { BrokerControl } from './broker-control.ts'
+import type { BrokerAddresses, BrokerOptions, BrokerPorts } from './broker-ports.ts'
+import { brokerReadiness, type Phase } from './broker-readiness.ts'
 import { ClusterEventLog } from './cluster-event-log.ts'
+import { describeCluster } from './cluster-status.ts'
 import { nodeMetrics } from './node-metrics.ts'
+import { RoutingInspector } from './routing-inspector.ts'
 
-/** Everything a broker touches outside itself. */
-export interface BrokerPorts {
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly store: Store
-  readonly journal: SessionJournal
-  readonly retainedJournal: RetainedJournal
-  readonly authenticationMethods: readonly AuthenticationMethod[]
-  readonly coordinationStore: CoordinationStore
-  readonly transport: PeerTransport
-  readonly gossip: Gossip
-}
-
-export interface BrokerOptions {
-  readonly nodeId: NodeId
-  readonly cluster: string
-  readonly version: string
-  readonly coordination: {
-    readonly store: 'embedded' | 'etcd'
-    readonly leaseTtlMs: number
-    readonly renewIntervalMs: number
-    readonly leaseMarginMs: number
-  }
-  readonly routing: { readonly batchIntervalMs: number; readonly digestIntervalMs: number }
-  readonly mqtt: MqttOptions
-}
-
-/** Where the node can be reached; known once its listeners are bound. */
-export interface BrokerAddresses {
-  readonly mqttAddress: string
-  readonly adminUrl: string
-}
-
-type Phase = 'new' | 'joining' | 'serving' | 'stopping'
+/** How often the coordinator is told the node's load; it writes more rarely. */
+const LOAD_INTERVAL_MS = 5000
 
 export class BrokerNode implements NodeStatusSource {
   readonly coordinator: Coordinator
   readonly interest: InterestExchange
   readonly localIndex = new TrieLocalIndex()
-  readonly remoteIndex = new TrieRemoteIndex()
+  readonly remoteIndex: HashedRemoteIndex
+  readonly localRouter: LocalRouter
+  readonly sharedGroups: SharedGroups
+  readonly router: MeshRouter
   readonly forwarder: PeerForwarder
   readonly mqtt: MqttBroker
+  readonly retainedSync: RetainedSync
+  readonly control: BrokerControl
+  readonly routing: RoutingInspector
+  readonly tracer: PublishTracer
+  readonly away: AwayNodes
   readonly #ports: BrokerPorts
   readonly #options: BrokerOptions
   readonly #events: ClusterEventLog
@@ -84,8 +59,8 @@ export class BrokerNode implements NodeStatusSource {
   readonly #onServing: (() => void)[] = []
   readonly #onFailed: ((error: Error) => void)[] = []
   #phase: Phase = 'new'
-  #known = new Map<NodeId, Member>()
   #storeError: string | undefined
+  #loadReports: Timer | undefined
 
   constructor(ports: BrokerPorts, options: BrokerOptions) {
     const { clock, random, logger, journal, transport, gossip, coordinationStore } = ports
@@ -93,22 +68,63 @@ export class BrokerNode implements NodeStatusSource {
     this.#options = options
     this.#events = new ClusterEventLog(clock, logger)
     this.coordinator = new Coordinator(
-      { store: coordinationStore, transport, clock, random, logger },
+      { ...ports, store: coordinationStore },
       {
+        ...options.coordination,
         cluster: options.cluster,
         nodeId: options.nodeId,
-        leaseTtlMs: options.coordination.leaseTtlMs,
-        renewIntervalMs: options.coordination.renewIntervalMs,
-        leaseMarginMs: options.coordination.leaseMarginMs,
+        dataDirId: options.dataDirId,
+        initialMode: options.routing.mode,
       },
     )
+    this.remoteIndex = new HashedRemoteIndex(options.cluster)
+    const keptInterest = new KeptInterest(this.remoteIndex)
     this.interest = new InterestExchange(
-      { gossip, transport, local: this.localIndex, remote: this.remoteIndex, clock, logger },
-      options.routing,
+      {
+        gossip,
+        transport,
+        records: this.coordinator.routes,
+        local: this.localIndex,
+        remote: keptInterest,
+        clock,
+        logger,
+      },
+      { ...options.routing, cluster: options.cluster },
     )
-    const local = new LocalRouter(this.localIndex, journal)
-    this.forwarder = new PeerForwarder({ transport, local, journal, clock, logger })
-    const router = new MeshRouter(local, this.remoteIndex, this.forwarder)
+    const local = new LocalRouter(this.localIndex, journal, ports.seenJournal)
+    this.localRouter = local
+    this.forwarder = new PeerForwarder(
+      {
+        transport,
+        local,
+        retained: { apply: entry => this.mqtt.retained.apply(entry) },
+        journal,
+        outboxJournal: ports.outboxJournal,
+        clock,
+        logger,
+        isKnownTo: nodeId => this.interest.isKnownTo(nodeId),
+      },
+      options.forwarding,
+    )
+    const { coordinator, forwarder, remoteIndex } = this
+    this.away = new AwayNodes({ coordinator, forwarder, remoteIndex, keptInterest, logger })
+    this.sharedGroups = new SharedGroups(
+      { nodeId: options.nodeId, strategy: options.routing.sharedStrategy },
+      random,
+      nodeId => this.forwarder.isMember(nodeId),
+    )
+    this.router = new MeshRouter(local, this.remoteIndex, this.forwarder, this.sharedGroups)
+    this.forwarder.onUndelivered((...undelivered) => this.router.redispatch(...undelivered))
+    this.tracer = new PublishTracer({
+      nodeId: options.nodeId,
+      clock,
+      random,
+      transport,
+      point: local.point,
+      members: () => this.forwarder.members,
+      exporter: ports.spanExporter,
+    })
+    this.forwarder.onTrace((from, frame) => this.tracer.onFrame(from, frame))
     this.mqtt = new MqttBroker(
       {
         clock,
@@ -118,15 +134,22 @@ export class BrokerNode implements NodeStatusSource {
         retainedJournal: ports.retainedJournal,
         authenticationMethods: ports.authenticationMethods,
         retainedIndex: new TopicTreeRetainedIndex(),
-        router,
+        router: this.router,
         ownership: this.coordinator,
         index: this.localIndex,
         interest: this.interest,
+        barrier: this.interest,
         forwarder: this.forwarder,
       },
       options.mqtt,
     )
-    this.#metrics = nodeMetrics(this)
+    this.retainedSync = new RetainedSync(
+      { transport, replica: this.mqtt.retained, clock, logger },
+      options.retained,
+    )
+    this.control = this.#makeControl()
+    this.routing = this.#makeInspector()
+    this.#metrics = [...nodeMetrics(this), ...ports.storeMetrics]
     this.#listen()
   }
 
@@ -134,7 +157,10 @@ export class BrokerNode implements NodeStatusSource {
   async start({ mqttAddress, adminUrl }: BrokerAddresses): Promise<void> {
     const { transport, clock } = this.#ports
     this.#phase = 'joining'
-    await this.mqtt.restore()
+    const delivered = await this.mqtt.restore()
+    await this.localRouter.restore()
+    await this.forwarder.restore()
+    for (const id of delivered) this.localRouter.noteDelivered(id)
     const incarnation = await this.coordinator.join({
       peerId: transport.self.peerId,
       addresses: transport.self.addresses,
@@ -144,11 +170,21 @@ export class BrokerNode implements NodeStatusSource {
       adminUrl,
       startedAtMs: clock.wallNow(),
     })
-    this.mqtt.sessions.discard(await this.coordinator.verifyStored(this.mqtt.sessions.unclaimed()))
+    const { sessions } = this.mqtt
+    sessions.discard(await this.coordinator.verifyStored(sessions.unclaimed()))
+    const staged = sessions.moves.arrivals.staged()
+    const tokens = await this.coordinator.verifyStaged(staged)
+    for (const { clientId } of staged) sessions.settleStaged(clientId, tokens.get(clientId))
     transport.start(this.#options.nodeId, incarnation)
+    this.router.start(incarnation)
+    this.mqtt.startRetained(incarnation, this.#peers().length > 0)
+    this.retainedSync.start()
     this.interest.start(this.#options.nodeId, incarnation)
+    this.coordinator.mode.serve(this.interest.feeds)
     this.#membersChanged(this.coordinator.members)
+    this.coordinator.resumeMoves()
     this.#serveWhenSynchronized()
+    this.#loadReports = clock.repeat(LOAD_INTERVAL_MS, () => this.#reportLoad())
   }
 
   /** Takes a client's network connection. CONNECT is answered once the node serves. */
@@ -168,78 +204,21 @@ export class BrokerNode implements NodeStatusSource {
   }
 
   readiness(): readonly ReadinessCheck[] {
-    const { missing, unheard } = this.interest
-    const unlinked = this.#peers().filter(({ nodeId }) => !this.#ports.transport.isUp(nodeId))
-    const isServing = this.#phase === 'serving'
-    const isOwner = this.coordinator.mayAcknowledge()
     return [
-      {
-        name: 'coordination',
-        ok: isOwner,
-        detail: isOwner
-          ? 'lease held'
-          : 'no lease: the coordination store does not answer, or the node has not joined',
-      },
-      {
-        name: 'mesh',
-        ok: isServing || unlinked.length === 0,
-        detail: unlinked.length === 0 ? 'linked with every member' : `no link with ${names(unlinked)}`,
-      },
-      {
-        name: 'interest',
-        ok: isServing,
-        detail: isServing
-          ? 'subscriptions exchanged with every member'
-          : `waiting for the subscriptions of [${missing.join(', ')}], for [${unheard.join(', ')}] to confirm ours`,
-      },
-      {
-        name: 'storage',
-        ok: this.#storeError === undefined,
-        detail: this.#storeError ?? 'writable',
-      },
-      {
-        name: 'listeners',
-        ok: isServing,
-        detail: isServing ? 'serving clients' : `not serving clients: ${this.#phase}`,
-      },
+      ...brokerReadiness({
+        isOwner: this.coordinator.mayAcknowledge(),
+        phase: this.#phase,
+        unlinked: this.#peers().filter(({ nodeId }) => !this.#ports.transport.isUp(nodeId)),
+        interest: this.interest,
+        storeError: this.#storeError,
+      }),
+      this.control.readiness(),
     ]
   }
 
   clusterStatus(): ClusterStatus {
-    const interests = new Map(this.interest.status().map(status => [status.nodeId, status]))
-    const { leader } = this.coordinator
-    return {
-      cluster: this.#options.cluster,
-      nodeId: this.#options.nodeId,
-      coordination: this.#options.coordination.store,
-      suspended: this.coordinator.isSuspended,
-      leader,
-      members: this.coordinator.members.map(member => {
-        const self = member.nodeId === this.#options.nodeId
-        const interest = interests.get(member.nodeId)
-        return {
-          nodeId: member.nodeId,
-          incarnation: member.incarnation,
-          state: member.state,
-          leader: member.nodeId === leader,
-          self,
-          linkUp: self || this.#ports.transport.isUp(member.nodeId),
-          interestKnown: self || interest?.known === true,
-          filters: self ? this.localIndex.filterCount : (interest?.filters ?? 0),
-          version: member.version,
-          mqttAddress: member.mqttAddress,
-          adminUrl: member.adminUrl,
-          startedAtMs: member.startedAtMs,
-        }
-      }),
-      local: {
-        connections: this.mqtt.sessions.connectionCount,
-        sessions: this.mqtt.sessions.sessionCount,
-        subscriptions: this.localIndex.subscriptionCount,
-        filters: this.localIndex.filterCount,
-      },
-      events: this.#events.events,
-    }
+    const { transport } = this.#ports
+    return describeCluster({ broker: this, transport, events: this.#events, options: this.#options })
   }
 
   metrics(): readonly Metric[] {
@@ -251,17 +230,29 @@ export class BrokerNode implements NodeStatusSource {
     if (this.#phase === 'stopping') return
     const hadJoined = this.#phase !== 'new'
     this.#phase = 'stopping'
+    this.control.stop()
+    this.tracer.close()
+    this.#loadReports?.cancel()
     this.mqtt.stop()
     this.interest.stop()
-    if (hadJoined) await this.coordinator.leave()
+    this.retainedSync.stop()
+    // With sessions on disk the others keep what is sent to them; with outboxes they wait for what is in those.
+    const holdsNothing = this.mqtt.sessions.sessionCount === 0 && this.forwarder.owesNothing
+    if (hadJoined && holdsNothing) this.forwarder.farewell()
+    this.forwarder.stop()
+    if (hadJoined) await this.coordinator.leave(holdsNothing)
   }
 
   #listen(): void {
     const { store, transport, logger } = this.#ports
     const { nodeId } = this.#options
-    this.coordinator.serve(this.mqtt.sessions)
+    this.coordinator.serve(this.mqtt.sessions.moves)
+    this.coordinator.serveWills(will => this.mqtt.sessions.publishWill(will))
     this.coordinator.addListener({
       onMembersChanged: members => this.#membersChanged(members),
+      onKnownNodesChanged: () => {
+        if (this.#phase !== 'stopping') this.away.update()
+      },
       onLeaderChanged: leader => {
         const detail =
           leader === undefined ? 'the leader is gone; another is being elected' : 'leads from now on'
@@ -281,6 +272,7 @@ export class BrokerNode implements NodeStatusSource {
     })
     this.forwarder.onWritable(() => this.mqtt.wake())
     this.interest.onSynchronizedChanged(() => this.#serveWhenSynchronized())
+    this.retainedSync.onSynchronizedChanged(() => this.#serveWhenSynchronized())
     transport.addPeerListener({
       onPeerUp: peer => {
         this.#events.add('link-up', peer.nodeId, `incarnation ${peer.incarnation}`)
@@ -304,28 +296,52 @@ export class BrokerNode implements NodeStatusSource {
 
   #membersChanged(members: readonly Member[]): void {
     if (this.#phase === 'stopping') return
-    const now = new Map(members.map(member => [member.nodeId, member]))
-    for (const [nodeId, before] of this.#known) {
-      const after = now.get(nodeId)
-      if (after?.incarnation !== before.incarnation) {
-        this.#events.add('member-left', nodeId, `incarnation ${before.incarnation}`)
-      }
-    }
-    for (const [nodeId, member] of now) {
-      const before = this.#known.get(nodeId)
-      if (before?.incarnation !== member.incarnation) {
-        this.#events.add('member-joined', nodeId, `incarnation ${member.incarnation}, ${member.state}`)
-      } else if (before.state !== member.state) {
-        this.#events.add('member-state', nodeId, `${before.state} → ${member.state}`)
-      }
-    }
-    this.#known = now
+    this.#events.membersChanged(members)
     const peers = this.#peers()
     // The index must treat a new peer as interested in everything before the first frame can reach it.
-    this.interest.setMembers(peers)
     this.forwarder.setMembers(peers)
+    this.retainedSync.setMembers(peers)
+    this.away.update()
+    this.interest.setMembers(peers)
     this.#ports.transport.setMembers(peers)
     this.#serveWhenSynchronized()
+  }
+
+  #reportLoad(): void {
+    const { connectionCount: connections, sessionCount: sessions } = this.mqtt.sessions
+    this.coordinator.setLoad({ connections, sessions, subscriptions: this.localIndex.subscriptionCount })
+  }
+
+  #makeControl(): BrokerControl {
+    const { nodeId, cluster, mqtt } = this.#options
+    return new BrokerControl({
+      ...this.#ports,
+      nodeId,
+      cluster,
+      coordinator: this.coordinator,
+      forwarder: this.forwarder,
+      interest: this.interest,
+      clients: new ClientDirectory(this.mqtt.sessions, mqtt),
+      isServing: () => this.#phase === 'serving',
+    })
+  }
+
+  #makeInspector(): RoutingInspector {
+    const { coordinator, mqtt } = this
+    return new RoutingInspector({
+      nodeId: this.#options.nodeId,
+      topicLevelsMax: this.#options.mqtt.topicLevelsMax,
+      acceptTimeoutMs: this.#options.forwarding.acceptTimeoutMs,
+      localIndex: this.localIndex,
+      remoteIndex: this.remoteIndex,
+      sharedGroups: this.sharedGroups,
+      interest: this.interest,
+      retained: mqtt.retained,
+      transport: this.#ports.transport,
+      forwarder: this.forwarder,
+      incarnation: () => (coordinator.incarnation === 0 ? undefined : coordinator.incarnation),
+      mayAcknowledge: () => coordinator.mayAcknowledge(),
+    })
   }
 
   #peers(): readonly Member[] {
@@ -335,13 +351,10 @@ export class BrokerNode implements NodeStatusSource {
   #serveWhenSynchronized(): void {
     if (this.#phase !== 'joining' || !this.coordinator.mayAcknowledge()) return
     if (this.interest.missing.length > 0 || this.interest.unheard.length > 0) return
+    if (!this.retainedSync.isSynchronized) return
     this.#phase = 'serving'
     this.coordinator.setState('ready')
     this.mqtt.serve(this.#options.version)
     for (const listener of this.#onServing.splice(0)) listener()
   }
-}
-
-function names(members: readonly Member[]): string {
-  return members.map(({ nodeId }) => nodeId).join(', ')
 }

@@ -1,5 +1,7 @@
 import type { Clock } from '../core/ports/clock.ts'
 import type { Logger } from '../core/ports/logger.ts'
+import type { NodeId } from '../core/ids.ts'
+import type { Member } from '../core/ports/membership.ts'
 import type { ClusterEvent } from '../core/ports/node-status.ts'
 
 const EVENTS_MAX = 100
@@ -10,6 +12,7 @@ const quiet: ReadonlySet<ClusterEvent['event']> = new Set(['link-up', 'link-down
 /** The latest cluster events as this node saw them; each is logged once and kept for `/cluster/status`. */
 export class ClusterEventLog {
   #events: ClusterEvent[] = []
+  #members: ReadonlyMap<NodeId, Member> = new Map()
   readonly #clock: Pick<Clock, 'wallNow'>
   readonly #logger: Logger
 
@@ -21,6 +24,26 @@ export class ClusterEventLog {
   /** Oldest first. */
   get events(): readonly ClusterEvent[] {
     return this.#events
+  }
+
+  /** To be told of every change: adds who came, who went, and whose state is another. */
+  membersChanged(members: readonly Member[]): void {
+    const before = this.#members
+    const now = new Map(members.map(member => [member.nodeId, member]))
+    this.#members = now
+    for (const [nodeId, { incarnation }] of before) {
+      if (now.get(nodeId)?.incarnation !== incarnation) {
+        this.add('member-left', nodeId, `incarnation ${incarnation}`)
+      }
+    }
+    for (const [nodeId, { incarnation, state }] of now) {
+      const known = before.get(nodeId)
+      if (known?.incarnation !== incarnation) {
+        this.add('member-joined', nodeId, `incarnation ${incarnation}, ${state}`)
+      } else if (known.state !== state) {
+        this.add('member-state', nodeId, `${known.state} → ${state}`)
+      }
+    }
   }
 
   add(event: ClusterEvent['event'], nodeId: string, detail: string): void {

@@ -4,7 +4,11 @@
  */
 import { join } from 'node:path'
 import { EmbeddedCoordinationStore } from '../../coordination/embedded/embedded-coordination-store.ts'
+import { readEtcdAccess } from '../../coordination/etcd/etcd-access.ts'
 import { EtcdCoordinationStore } from '../../coordination/etcd/etcd-coordination-store.ts'
+import { CoordinationKeys } from '../../coordination/keys.ts'
+import { StoreGuard } from '../../coordination/store-guard.ts'
+import { StoreSize } from '../../coordination/store-size.ts'
 import { GossipsubGossip, gossipsubService } from '../../gossip/gossipsub-adapter.ts'
 import { ScramSha256 } from '../auth/scram-sha-256.ts'
 import { loadScramVerifiers } from '../auth/scram-verifier-file.ts'
@@ -21,16 +25,22 @@ import { generateHostKey, openHostKey } from '../mesh/host-key.ts'
 import { Libp2pPeerTransport } from '../mesh/libp2p-peer-transport.ts'
 import { createMeshHost } from '../mesh/mesh-host.ts'
 import { createLogger } from '../observability/logger.ts'
+import { OtlpSpanExporter } from '../observability/otlp-span-exporter.ts'
 import { JournalWriter } from '../storage/journal-writer.ts'
 import { LevelStore } from '../storage/level-store.ts'
+import { StoreOutboxJournal } from '../storage/store-outbox-journal.ts'
+import { StoreSeenJournal } from '../storage/store-seen-journal.ts'
+import { StoreEpochMemory } from '../storage/store-epoch-memory.ts'
 import { StoreRetainedJournal } from '../storage/store-retained-journal.ts'
 import { StoreSessionJournal } from '../storage/store-session-journal.ts'
 import { SystemClock } from '../system/system-clock.ts'
 import { SystemRandom } from '../system/system-random.ts'
-import { BrokerNode, type BrokerOptions } from './broker-node.ts'
-import { claimDataDir } from './data-dir.ts'
+import { BrokerNode } from './broker-node.ts'
+import type { BrokerOptions } from './broker-ports.ts'
+import { claimDataDir, dataDirId } from './data-dir.ts'
 import type { GrapevineNode } from './grapevine-node.ts'
 import { RunningNode } from './running-node.ts'
+import { storeMetrics } from './store-metrics.ts'
 
 const HOST_KEY = 'identity/host-key'
 
@@ -65,11 +75,26 @@ export async function createNode(
     if (coordinationStore === undefined) {
       const own =
         config.coordination.store === 'etcd'
-          ? await EtcdCoordinationStore.connect({ ...etcd, clock, random, logger })
+          ? await EtcdCoordinationStore.connect({
+              ...etcd,
+              access: await readEtcdAccess(etcd, etcd.endpoints),
+              probeKey: new CoordinationKeys(cluster).epoch,
+              clock,
+              random,
+              logger,
+            })
           : await EmbeddedCoordinationStore.open({ store, clock, random })
       coordinationStore = own
       closers.push(() => own.close())
     }
+    const guard = new StoreGuard(
+      coordinationStore,
+      { clock, random, logger },
+      new CoordinationKeys(cluster).sessions,
+    )
+    const storeSize = new StoreSize(guard, { clock, random, logger })
+    closers.push(async () => storeSize.close())
+    storeSize.start()
 
     const host = await createMeshHost({
       privateKey: openHostKey(await loadHostKey(store)),
@@ -87,6 +112,9 @@ export async function createNode(
     const writer = new JournalWriter(store)
     const journal = new StoreSessionJournal(writer)
     const retainedJournal = new StoreRetainedJournal(writer)
+    const outboxJournal = new StoreOutboxJournal(writer)
+    const spanExporter = openSpanExporter(config, logger)
+    if (spanExporter !== undefined) closers.push(() => spanExporter.close())
     const broker = new BrokerNode(
       {
         clock,
@@ -95,12 +123,18 @@ export async function createNode(
         store,
         journal,
         retainedJournal,
-        coordinationStore,
+        outboxJournal,
+        seenJournal: new StoreSeenJournal(writer),
+        coordinationStore: guard,
+        storeSize,
+        storeMetrics: storeMetrics(guard, storeSize),
+        ...(spanExporter === undefined ? {} : { spanExporter }),
+        epochMemory: new StoreEpochMemory(store, logger),
         transport,
         gossip,
         authenticationMethods: methods,
       },
-      brokerOptions(config),
+      { ...brokerOptions(config), dataDirId: await dataDirId(dataDir) },
     )
     closers.push(() => broker.stop())
     const listeners: Listener[] = []
@@ -111,7 +145,14 @@ export async function createNode(
     }
     const mqttAddress = listeners[0]?.address ?? ''
     const urls = listeners.map(({ url }) => url)
-    const admin = await createAdminServer({ ...config.admin, source: broker, logger })
+    const admin = await createAdminServer({
+      ...config.admin,
+      source: broker,
+      control: broker.control,
+      routing: broker.routing,
+      tracing: broker.tracer,
+      logger,
+    })
     closers.push(() => admin.close())
 
     await broker.start({ mqttAddress, adminUrl: admin.url })
@@ -154,6 +195,15 @@ async function authenticationMethods(
   return [new ScramSha256({ verifiers, random, probeSecret: random.bytes(32) })]
 }
 
+function openSpanExporter({ observability, node }: NodeConfig, logger: Logger): OtlpSpanExporter | undefined {
+  const { otlpEndpoint: url } = observability
+  if (url === undefined) return undefined
+  return new OtlpSpanExporter(
+    { url, cluster: node.cluster, nodeId: node.id, version: packageVersion() },
+    logger,
+  )
+}
+
 /** Reads the node's libp2p key, or makes one. */
 async function loadHostKey(store: Store): Promise<Uint8Array> {
   const kept = await store.get(HOST_KEY)
@@ -166,21 +216,31 @@ async function loadHostKey(store: Store): Promise<Uint8Array> {
 
 function brokerOptions(config: NodeConfig): BrokerOptions {
   const { suspendHoldMs, ...coordination } = config.coordination
+  const { onOwnerLost, keptWillBytesMax, ...sessions } = config.sessions
   return {
     nodeId: config.node.id,
     cluster: config.node.cluster,
     version: packageVersion(),
-    coordination,
+    coordination: { ...coordination, onOwnerLost, keptWillBytesMax },
     routing: config.routing,
+    retained: { digestIntervalMs: config.retained.digestIntervalMs },
+    forwarding: {
+      acceptTimeoutMs: config.routing.acceptTimeoutMs,
+      outboxMessagesMax: config.queues.outboxMessagesMax,
+      outboxBytesMax: config.queues.outboxBytesMax,
+    },
     mqtt: {
       ...config.mqtt,
       anonymous: config.auth.anonymous,
-      ...config.sessions,
+      ...sessions,
       queueMessagesMax: config.queues.sessionMessagesMax,
       queueBytesMax: config.queues.sessionBytesMax,
       queueDrop: config.queues.sessionDrop,
       retainedMessagesMax: config.retained.messagesMax,
       retainedBytesMax: config.retained.bytesMax,
+      subackBarrier: config.routing.subackBarrier,
+      barrierTimeoutMs: config.routing.barrierTimeoutMs,
+      retainedTombstoneTtlMs: config.retained.tombstoneTtlMs,
       suspendHoldMs,
     },
   }

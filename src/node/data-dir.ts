@@ -1,4 +1,6 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { errorMessage, GrapevineError, systemErrorCode } from '../core/errors.ts'
 
@@ -60,7 +62,7 @@ export async function claimDataDir(dir: string, identity: DataDirIdentity): Prom
         `${resolve(dir)} is not empty and not a Grapevine data directory; choose another with --node.dataDir`,
       )
     }
-    await writeMarker(dir, { ...identity })
+    await writeMarker(dir, { ...identity, id: randomUUID() })
     return
   }
   for (const key of ['cluster', 'node', 'coordination'] as const) {
@@ -70,6 +72,30 @@ export async function claimDataDir(dir: string, identity: DataDirIdentity): Prom
       `${resolve(dir)} belongs to ${key} "${String(marker[key])}", this node has ${key} "${identity[key]}"; ` +
         'choose another with --node.dataDir, or move the old data away',
     )
+  }
+}
+
+/**
+ * Names this very directory on this very machine; a copy of it has another name. To be asked only by who holds its lock: an
+ * earlier process that announced the same name is then certainly gone. Throws DATA_DIR_FOREIGN or DATA_DIR_UNWRITABLE.
+ */
+export async function dataDirId(dir: string): Promise<string> {
+  const marker = (await readMarker(dir)) ?? {}
+  const id = typeof marker['id'] === 'string' ? marker['id'] : randomUUID()
+  const file = join(dir, MARKER_FILE)
+  try {
+    if (marker['id'] !== id) {
+      // Directories of earlier versions have none.
+      await writeFile(`${file}.new`, `${JSON.stringify({ ...marker, format: FORMAT, id }, null, 2)}\n`)
+      await rename(`${file}.new`, file)
+    }
+    const { ino } = await stat(file, { bigint: true })
+    const place = createHash('sha256')
+      .update(`${hostname()} ${ino} ${resolve(dir)}`)
+      .digest('hex')
+    return `${id}.${place.slice(0, 16)}`
+  } catch (error) {
+    throw unusable(dir, error)
   }
 }
 

@@ -1,5 +1,10 @@
+import { SPREAD_CLASSES_MS } from '../../gossip/interest-stats.ts'
 import type { Metric } from '../core/ports/node-status.ts'
 import type { BrokerNode } from './broker-node.ts'
+import { claimMetrics } from './claim-metrics.ts'
+import { forwardQueueMetrics } from './forward-queue-metrics.ts'
+import { modeMetrics } from './mode-metrics.ts'
+import { routingMetrics } from './routing-metrics.ts'
 
 function counter(name: string, help: string, read: () => number): Metric {
   return { name: `${name}_total`, type: 'counter', help, read }
@@ -17,6 +22,10 @@ export function nodeMetrics({
   coordinator,
   interest,
   forwarder,
+  localRouter,
+  sharedGroups,
+  router,
+  away,
 }: BrokerNode): Metric[] {
   const { stats, sessions } = mqtt
   return [
@@ -39,35 +48,26 @@ export function nodeMetrics({
     counter('mqtt_received_bytes', 'Bytes from clients.', () => stats.bytesReceived),
     counter('mqtt_sent_bytes', 'Bytes to clients.', () => stats.bytesSent),
     counter(
-      'mqtt_dropped_slow_consumer',
-      'QoS 0 messages dropped: the client did not read.',
-      () => stats.droppedSlowConsumer,
-    ),
-    counter(
-      'mqtt_dropped_queue_full',
-      'Messages dropped: the session queue was full.',
-      () => stats.droppedQueueFull,
-    ),
-    counter(
-      'mqtt_dropped_too_large',
-      'Messages dropped: over the Maximum Packet Size of the client.',
-      () => stats.droppedTooLarge,
-    ),
-    counter('mqtt_dropped_expired', 'Messages dropped: they expired in a queue.', () => stats.droppedExpired),
-    counter(
       'mqtt_sessions_taken_over',
       'Connections ended by a later CONNECT, here or elsewhere.',
       () => stats.sessionsTakenOver,
     ),
     counter('mqtt_sessions_expired', 'Sessions ended by their expiry interval.', () => stats.sessionsExpired),
     counter('mqtt_wills_published', 'Will messages published.', () => stats.willsPublished),
+    counter(
+      'mqtt_session_tails_late',
+      'Sessions that moved here and whose old owner did not catch up in time.',
+      () => stats.tailsLate,
+    ),
     gauge(
       'routing_local_subscriptions',
       'Subscriptions of clients of this node.',
       () => localIndex.subscriptionCount,
     ),
     gauge('routing_local_filters', 'Distinct filters of clients of this node.', () => localIndex.filterCount),
-    gauge('routing_remote_filters', 'Filters known of other nodes.', () => remoteIndex.filterCount),
+    gauge('routing_remote_filters', 'Filters known of other nodes.', () =>
+      interest.status().reduce((sum, { filters }) => sum + filters, 0),
+    ),
     gauge(
       'cluster_members',
       'Live members of the cluster, this node included.',
@@ -75,6 +75,61 @@ export function nodeMetrics({
     ),
     gauge('cluster_suspended', '1 while this node cannot hold its lease.', () =>
       coordinator.isSuspended ? 1 : 0,
+    ),
+    ...claimMetrics(coordinator.claimStats),
+    ...modeMetrics(coordinator, interest),
+    counter(
+      'session_asks',
+      'Times another owner was asked for a session.',
+      () => coordinator.sessionAsks.asked,
+    ),
+    ...(['consent', 'retry', 'unreachable'] as const).map((answer): Metric => ({
+      name: 'session_ask_answers_total',
+      type: 'counter',
+      help: 'What came of asking another owner for a session; unreachable: no link, or silence.',
+      labels: { answer },
+      read: () => coordinator.sessionAsks[answer],
+    })),
+    counter('leader_terms', 'Terms of leaders seen by this node.', () => coordinator.leaderStats.terms),
+    counter('leader_terms_won', 'Terms in which this node led.', () => coordinator.leaderStats.termsWon),
+    gauge('leader_is_self', '1 while this node leads the cluster.', () => (coordinator.isLeading ? 1 : 0)),
+    gauge('leader_term_age_ms', 'Time since this node learned of the present leader; 0 without one.', () =>
+      coordinator.termAgeMs(),
+    ),
+    counter(
+      'leader_campaigns_failed',
+      'Attempts to become leader that the coordination store did not answer.',
+      () => coordinator.leaderStats.campaignsFailed,
+    ),
+    counter(
+      'leader_sessions_ended',
+      'Sessions of dead nodes ended by this node as leader.',
+      () => coordinator.leaderStats.sessionsEnded,
+    ),
+    counter(
+      'leader_wills_published',
+      'Wills of dead nodes published by this node as leader, repeats included.',
+      () => coordinator.leaderStats.published,
+    ),
+    counter(
+      'leader_wills_lost',
+      'Wills of dead nodes that were too large to be kept beside their owner.',
+      () => coordinator.leaderStats.leftOut,
+    ),
+    counter(
+      'leader_keys_deleted',
+      'Left-over keys of dead nodes deleted by this node as leader.',
+      () => coordinator.leaderStats.keysDeleted,
+    ),
+    counter(
+      'leader_compactions',
+      'Compactions of the coordination store by this node as leader.',
+      () => coordinator.leaderStats.compactions,
+    ),
+    counter(
+      'leader_compactions_failed',
+      'Compactions that failed.',
+      () => coordinator.leaderStats.compactionsFailed,
     ),
     gauge(
       'cluster_peers_unsynchronized',
@@ -93,15 +148,67 @@ export function nodeMetrics({
       () => interest.stats.changesApplied,
     ),
     counter('gossip_gaps', 'Deltas that came while an earlier one was missing.', () => interest.stats.gaps),
-    counter('gossip_snapshots_sent', 'Interest snapshots sent in full.', () => interest.stats.snapshotsSent),
     counter(
-      'gossip_snapshots_received',
-      'Interest snapshots received.',
-      () => interest.stats.snapshotsReceived,
+      'gossip_deltas_streamed',
+      'Interest delta messages sent to a peer by stream.',
+      () => interest.stats.deltasStreamed,
+    ),
+    counter(
+      'gossip_repairs_sent',
+      'Repairs of interest sent to peers, first ones included.',
+      () => interest.stats.repairsSent,
+    ),
+    counter('gossip_repair_bytes_sent', 'Bytes of repairs sent.', () => interest.stats.repairBytesSent),
+    counter(
+      'gossip_repairs_received',
+      'Repairs received and verified, first ones included.',
+      () => interest.stats.repairsReceived,
+    ),
+    counter(
+      'gossip_segments_received',
+      'Segments of bloom filters received in repairs.',
+      () => interest.stats.segmentsReceived,
+    ),
+    counter(
+      'gossip_flooded',
+      'Messages dropped and links closed because a member sent too much.',
+      () => interest.stats.flooded,
+    ),
+    {
+      type: 'histogram',
+      name: 'gossip_spread_seconds',
+      help: 'Seconds from the first change of a batch of subscription changes until every member had applied it.',
+      bounds: SPREAD_CLASSES_MS.map(ms => ms / 1000),
+      read: () => ({ counts: interest.stats.spreadCounts, sum: interest.stats.spreadSumMs / 1000 }),
+    },
+    gauge(
+      'gossip_spread_seconds_max',
+      'Seconds the slowest of those batches took.',
+      () => interest.stats.spreadMaxMs / 1000,
+    ),
+    counter(
+      'routing_barriers_reached',
+      'Waits for a subscription to be applied elsewhere that ended well.',
+      () => interest.stats.barriersReached,
+    ),
+    counter(
+      'routing_barriers_timed_out',
+      'Waits for a subscription to be applied elsewhere given up.',
+      () => interest.stats.barriersTimedOut,
+    ),
+    counter(
+      'routing_matches_cut',
+      "Matches that gave up walking other nodes' wildcards.",
+      () => remoteIndex.cutMatches,
+    ),
+    gauge(
+      'routing_remote_table_bytes',
+      "Bytes of the tables of other nodes' exact filters.",
+      () => remoteIndex.tableBytes,
     ),
     counter(
       'gossip_repairs',
-      'Snapshots pulled because changes were lost or differed.',
+      "Times a peer's interest was pulled because changes were lost or checksums differed.",
       () => interest.stats.repairs,
     ),
     counter(
@@ -122,28 +229,20 @@ export function nodeMetrics({
     counter(
       'forward_received',
       'Publications received from other nodes, without duplicates.',
-      () => forwarder.stats.received,
-    ),
-    counter(
-      'forward_dropped',
-      'QoS 0 publications not sent: no link, or its queue was full.',
-      () => forwarder.stats.dropped,
+      () => forwarder.receiverStats.received,
     ),
     counter(
       'forward_duplicates',
       'Publications received again after a reconnect, ignored.',
-      () => forwarder.stats.duplicates,
-    ),
-    counter(
-      'forward_abandoned',
-      'QoS ≥ 1 publications given up: the node left the cluster.',
-      () => forwarder.stats.abandoned,
-    ),
-    counter(
-      'forward_expired',
-      'Publications from other nodes that had expired.',
-      () => forwarder.stats.expired,
+      () => forwarder.receiverStats.duplicates,
     ),
     counter('forward_rejected', 'Malformed forward frames.', () => forwarder.stats.rejected),
+    counter(
+      'forward_duplicate_ids',
+      'Publications not delivered again: the same message had come another way.',
+      () => localRouter.stats.duplicateIds,
+    ),
+    ...forwardQueueMetrics(forwarder, sharedGroups, away),
+    ...routingMetrics({ mqtt, router, forwarder, interest, sharedGroups }),
   ]
 }

@@ -1,6 +1,9 @@
+import type { DrainStatus } from '../core/ports/node-control.ts'
 import type { ClusterStatus, Metric, ReadinessCheck } from '../core/ports/node-status.ts'
 import type { BrokerNode } from './broker-node.ts'
-import type { GrapevineNode } from './grapevine-node.ts'
+import type { GrapevineNode, NodeDrainOptions } from './grapevine-node.ts'
+
+const RATE_PER_SECOND_MIN = 100
 
 /** A started broker with what it stands on. Stops itself when the broker cannot go on. */
 export class RunningNode implements GrapevineNode {
@@ -49,6 +52,17 @@ export class RunningNode implements GrapevineNode {
 
   stop(): Promise<void> {
     return this.#stop(undefined)
+  }
+
+  drain({ timeoutMs, ratePerSecond }: NodeDrainOptions): Promise<DrainStatus> {
+    const { connections } = this.clusterStatus().local
+    const inHalfTheTime = Math.ceil(connections / Math.max(1, timeoutMs / 2000))
+    const rate = ratePerSecond ?? Math.max(RATE_PER_SECOND_MIN, inHalfTheTime)
+    return this.#broker.control.drainWithin({ ratePerSecond: rate, isForced: false }, timeoutMs)
+  }
+
+  drainStatus(): DrainStatus {
+    return this.#broker.control.drainStatus()
   }
 
   readiness(): readonly ReadinessCheck[] {

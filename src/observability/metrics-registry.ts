@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Registry } from 'prom-client'
-import type { NodeStatusSource } from '../core/ports/node-status.ts'
+import type { Metric, NodeStatusSource, NumberMetric } from '../core/ports/node-status.ts'
+import { ReadHistogram } from './read-histogram.ts'
 
 /** One node's metrics in Prometheus' text format. */
 export interface MetricsRegistry {
@@ -21,21 +22,50 @@ const NANOSECONDS = 1e9
  */
 export function createMetricsRegistry(source: Pick<NodeStatusSource, 'metrics'>): MetricsRegistry {
   const registry = new Registry()
-  for (const metric of source.metrics()) {
-    const { name, type, help } = metric
-    const read = (): number => metric.read()
-    const options = { name: PREFIX + name, help, registers: [registry] }
-    if (type === 'gauge') {
-      new Gauge({ ...options, collect: gaugeOf(read) })
-    } else {
-      new Counter({ ...options, collect: counterOf(read) })
-    }
-  }
+  for (const metrics of byName(source.metrics())) addMetrics(registry, metrics)
   const stopMeasuring = addProcessMetrics(registry)
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     close: stopMeasuring,
+  }
+}
+
+function byName(metrics: readonly Metric[]): Iterable<readonly [Metric, ...Metric[]]> {
+  const groups = new Map<string, [Metric, ...Metric[]]>()
+  for (const metric of metrics) {
+    const group = groups.get(metric.name)
+    if (group === undefined) groups.set(metric.name, [metric])
+    else group.push(metric)
+  }
+  return groups.values()
+}
+
+/** One metric of Prometheus out of those that share a name and differ in labels. */
+function addMetrics(registry: Registry, metrics: readonly [Metric, ...Metric[]]): void {
+  const [{ name, help, type, labels = {} }] = metrics
+  const options = { name: PREFIX + name, help, registers: [registry], labelNames: Object.keys(labels) }
+  const numbers = metrics.filter((metric): metric is NumberMetric => metric.type !== 'histogram')
+  if (type === 'histogram') {
+    new ReadHistogram(
+      options,
+      metrics.filter(metric => metric.type === 'histogram'),
+    )
+  } else if (type === 'gauge') {
+    new Gauge({
+      ...options,
+      collect() {
+        for (const metric of numbers) this.set(metric.labels ?? {}, metric.read())
+      },
+    })
+  } else {
+    new Counter({
+      ...options,
+      collect() {
+        this.reset()
+        for (const metric of numbers) this.inc(metric.labels ?? {}, metric.read())
+      },
+    })
   }
 }
 

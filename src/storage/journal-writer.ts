@@ -29,6 +29,10 @@ export class JournalWriter {
     this.#store.onCommitted(listener)
   }
 
+  get(key: string): Promise<Uint8Array | undefined> {
+    return this.#store.get(key)
+  }
+
   range(prefix: string): AsyncIterable<readonly [key: string, value: Uint8Array]> {
     return this.#store.range(prefix)
   }

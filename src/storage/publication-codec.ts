@@ -1,30 +1,39 @@
-import type { Publication } from '../core/publication.ts'
+import type { MessageId, Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 import { bit, bodyEnd, corrupt, hasBit } from './record-seal.ts'
 
 /*
  * A publication at the end of a record's body:
  *
- *   flags (1: bits 0–1 QoS, 2 retain, 3 has properties, 4 expires), expires at (8), topic (2 + n), publisher (2 + n),
- *   properties (4 + n), payload (the rest)
+ *   flags (1: bits 0–1 QoS, 2 retain, 3 has properties, 4 expires, 5 has an id), expires at (8), topic (2 + n),
+ *   publisher (2 + n), properties (4 + n), with bit 5 the id's incarnation (8) and number (8), payload (the rest)
+ *
+ * Records of version 2 have no ids.
  */
 
 export const PUBLICATION_BYTES_MIN = 17
+const ID_BYTES = 16
 
-export function publicationBytes({ topic, publisher, properties, payload }: Publication): number {
+export function publicationBytes({ topic, publisher, properties, payload, id }: Publication): number {
   return (
     PUBLICATION_BYTES_MIN +
     Buffer.byteLength(topic) +
     Buffer.byteLength(publisher) +
     (properties?.length ?? 0) +
+    (id === undefined ? 0 : ID_BYTES) +
     payload.length
   )
 }
 
 /** Writes what `publicationBytes` counted. */
 export function writePublication(bytes: Buffer, start: number, publication: Publication): void {
-  const { topic, payload, qos, retain, properties, expiresAtMs, publisher } = publication
-  bytes[start] = qos | bit(2, retain) | bit(3, properties !== undefined) | bit(4, expiresAtMs !== undefined)
+  const { topic, payload, qos, retain, properties, expiresAtMs, publisher, id } = publication
+  bytes[start] =
+    qos |
+    bit(2, retain) |
+    bit(3, properties !== undefined) |
+    bit(4, expiresAtMs !== undefined) |
+    bit(5, id !== undefined)
   let at = bytes.writeDoubleBE(expiresAtMs ?? 0, start + 1)
   at = writeText(bytes, at, topic)
   at = writeText(bytes, at, publisher)
@@ -32,6 +41,10 @@ export function writePublication(bytes: Buffer, start: number, publication: Publ
   if (properties !== undefined) {
     bytes.set(properties, at)
     at += properties.length
+  }
+  if (id !== undefined) {
+    at = bytes.writeDoubleBE(id.incarnation, at)
+    at = bytes.writeDoubleBE(id.number, at)
   }
   bytes.set(payload, at)
 }
@@ -53,8 +66,9 @@ export function readPublication(key: string, bytes: Buffer, start: number): Publ
   const topic = take(take(2).readUInt16BE()).toString('utf8')
   const publisher = take(take(2).readUInt16BE()).toString('utf8')
   const properties = take(take(4).readUInt32BE())
+  const id = hasBit(flags, 5) ? readId(take(ID_BYTES)) : undefined
   const payload = take(end - at)
-  return {
+  const publication: Omit<Publication, 'id'> & { id?: MessageId } = {
     topic,
     payload,
     qos: qosOf(key, flags & 3),
@@ -63,6 +77,12 @@ export function readPublication(key: string, bytes: Buffer, start: number): Publ
     expiresAtMs: hasBit(flags, 4) ? bytes.readDoubleBE(start + 1) : undefined,
     publisher,
   }
+  if (id !== undefined) publication.id = id
+  return publication
+}
+
+function readId(bytes: Buffer): MessageId {
+  return { incarnation: bytes.readDoubleBE(0), number: bytes.readDoubleBE(8) }
 }
 
 export function qosOf(key: string, value: number): QoS {

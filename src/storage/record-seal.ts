@@ -9,7 +9,9 @@ import { GrapevineError } from '../core/errors.ts'
  * version is told apart from a damaged one. Numbers are big-endian; integers beyond 32 bits are IEEE doubles, exact to 2^53.
  */
 
-const VERSION = 2
+const VERSION = 3
+/** Version 2 differs in that publications have no ids, which their flags say; it is read, not written. */
+const VERSION_READ_MIN = 2
 const kinds = {
   session: 1,
   subscription: 2,
@@ -18,6 +20,10 @@ const kinds = {
   'received identifier': 5,
   will: 6,
   'retained message': 7,
+  'outbox message': 8,
+  'retained entry': 9,
+  time: 10,
+  'seen id': 11,
 } as const
 type Kind = keyof typeof kinds
 
@@ -55,7 +61,7 @@ export function unseal(key: string, record: Uint8Array, kind: Kind, bodyBytesMin
         `this one knows ${VERSION}); start the newer version again, or move the data directory away to start empty`,
     )
   }
-  if (version !== VERSION || !isKind(bytes, kind) || end - BODY < bodyBytesMin) {
+  if (version < VERSION_READ_MIN || !isKind(bytes, kind) || end - BODY < bodyBytesMin) {
     throw corrupt(key, `it is not the record of a ${kind}`)
   }
   return bytes

@@ -9,6 +9,10 @@ import { corrupt } from './record-seal.ts'
  *   session/<client>/2/<position>        a queued or released message; 16 decimal digits, so that keys sort by position
  *   session/<client>/3/<packet id>       a received QoS 2 packet identifier, decimal
  *   session/<client>/4                   the will
+ *   session/<client>/~0 … ~4             the same in the other slot
+ *
+ * A session lies in one slot, what another node is handing over in the other; the record at 0 or ~0 says which is which. So
+ * what was staged comes into force without being written again.
  *
  * `<client>` is the client id percent-encoded: it holds no `/`, so no client's keys are a prefix of another's, whatever
  * clients call themselves, and the keys of one client lie together. The filter is the rest of the key, as it is.
@@ -18,10 +22,13 @@ export const SESSIONS_PREFIX = 'session/'
 
 const POSITION_DIGITS = 16
 const ZEROS = '0'.repeat(POSITION_DIGITS)
-const KEY = /^session\/([^/]*)\/(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4))$/
+const KEY = /^session\/([^/]*)\/(~?)(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4))$/
+
+/** '': the first, '~': the other. */
+export type Slot = '' | '~'
 
 /** What a key of the journal names. */
-type SessionKey = { readonly clientId: ClientId } & (
+type SessionKey = { readonly clientId: ClientId; readonly slot: Slot } & (
   | { readonly type: 'session' }
   | { readonly type: 'subscription'; readonly filter: string }
   | { readonly type: 'queued'; readonly position: number }
@@ -29,9 +36,9 @@ type SessionKey = { readonly clientId: ClientId } & (
   | { readonly type: 'will' }
 )
 
-/** The part all keys of a client begin with. */
-export function clientPrefix(clientId: ClientId): string {
-  return `${SESSIONS_PREFIX}${encodeURIComponent(clientId)}/`
+/** The part all keys of a client's slot begin with. */
+export function clientPrefix(clientId: ClientId, slot: Slot = ''): string {
+  return `${SESSIONS_PREFIX}${encodeURIComponent(clientId)}/${slot}`
 }
 
 export function sessionKey(prefix: string): string {
@@ -60,10 +67,11 @@ export function parseKey(key: string): SessionKey {
   const match = KEY.exec(key)
   if (match === null) throw corrupt(key, 'no such key is ever written')
   const clientId = decodeClientId(key, match[1] ?? '')
-  if (match[3] !== undefined) return { clientId, type: 'subscription', filter: match[3] }
-  if (match[4] !== undefined) return { clientId, type: 'queued', position: Number(match[4]) }
-  if (match[5] !== undefined) return { clientId, type: 'received', packetId: Number(match[5]) }
-  return { clientId, type: match[6] === undefined ? 'session' : 'will' }
+  const slot = match[2] === '~' ? '~' : ''
+  if (match[4] !== undefined) return { clientId, slot, type: 'subscription', filter: match[4] }
+  if (match[5] !== undefined) return { clientId, slot, type: 'queued', position: Number(match[5]) }
+  if (match[6] !== undefined) return { clientId, slot, type: 'received', packetId: Number(match[6]) }
+  return { clientId, slot, type: match[7] === undefined ? 'session' : 'will' }
 }
 
 function decodeClientId(key: string, encoded: string): ClientId {

@@ -1,7 +1,10 @@
 import type {
   QueuedRecord,
+  ReceivedRecord,
   SessionRecord,
+  StagedOrigin,
   StoredQueueEntry,
+  StoredSession,
   SubscriptionRecord,
   WillRecord,
 } from '../core/ports/session-journal.ts'
@@ -17,37 +20,71 @@ import { allocate, bit, bodyEnd, corrupt, hasBit, isKind, seal, unseal } from '.
 /*
  * Bodies of the session journal's records (record-seal.ts has what is around them):
  *
- *   session              flags (1: bit 0 disconnected), token epoch (8), token revision (8), expiry interval s (4),
- *                        disconnected at (8)
+ *   session              flags (1: bit 0 disconnected, 1 has marks), token epoch (8), token revision (8), expiry interval s
+ *                        (4), disconnected at (8), marks of a move between nodes (the rest, JSON)
  *   subscription         flags (1: bits 0–1 QoS, 2 no local, 3 retain as published, 4 has identifier), identifier (4)
  *   queued message       flags (1: bits 0–1 QoS of the delivery, 2 its retain), count of subscription identifiers (4),
  *                        each of them (4), publication (publication-codec.ts)
  *   released message     empty
- *   received identifier  empty
+ *   received identifier  empty, or the id it was routed under: incarnation (8), number (8), 1 if it came with the session
  *   will                 flags (1: bit 0 has message expiry), message expiry s (4), delay s (4), publication
  *
  * The client id, the filter, the position and the packet identifier are in the key (session-keys.ts). All decoders throw
  * `GrapevineError` STORE_CORRUPT naming the key.
  */
 
+type Loose<T> = { readonly [K in keyof T]?: T[K] | undefined }
 type WithoutPosition<T> = T extends unknown ? Omit<T, 'position'> : never
 
-export function encodeSession(key: string, record: Omit<SessionRecord, 'clientId'>): Uint8Array {
-  const bytes = allocate('session', 29)
-  bytes.writeUInt8(bit(0, record.disconnectedAtMs !== undefined), 2)
+const SESSION_BYTES = 29
+const NO_MARKS = Buffer.alloc(0)
+
+/** What few sessions have: marks of a move between nodes. */
+type Marks = Pick<SessionRecord, 'departure' | 'tails' | 'floors'> & Pick<StoredSession, 'staged'>
+
+export function encodeSession(
+  key: string,
+  record: Omit<SessionRecord, 'clientId'>,
+  staged?: StagedOrigin,
+): Uint8Array {
+  const { departure, tails, floors } = record
+  const hasMarks = [departure, tails, floors, staged].some(mark => mark !== undefined)
+  const marks = hasMarks
+    ? Buffer.from(JSON.stringify({ departure, tails, floors, staged } satisfies Loose<Marks>))
+    : NO_MARKS
+  const bytes = allocate('session', SESSION_BYTES + marks.length)
+  bytes.writeUInt8(bit(0, record.disconnectedAtMs !== undefined) | bit(1, hasMarks), 2)
   bytes.writeDoubleBE(record.token.epoch, 3)
   bytes.writeDoubleBE(record.token.revision, 11)
   bytes.writeUInt32BE(record.expiryIntervalSeconds, 19)
   bytes.writeDoubleBE(record.disconnectedAtMs ?? 0, 23)
+  bytes.set(marks, 2 + SESSION_BYTES)
   return seal(key, bytes)
 }
 
-export function decodeSession(key: string, record: Uint8Array): Omit<SessionRecord, 'clientId'> {
-  const bytes = unseal(key, record, 'session', 29)
-  return {
+export function decodeSession(
+  key: string,
+  record: Uint8Array,
+): { session: Omit<SessionRecord, 'clientId'>; staged: StagedOrigin | undefined } {
+  const bytes = unseal(key, record, 'session', SESSION_BYTES)
+  const flags = bytes.readUInt8(2)
+  const marks = hasBit(flags, 1) ? readMarks(key, bytes.subarray(2 + SESSION_BYTES, bodyEnd(bytes))) : {}
+  const { staged, ...kept } = marks
+  const session = {
     token: { epoch: bytes.readDoubleBE(3), revision: bytes.readDoubleBE(11) },
     expiryIntervalSeconds: bytes.readUInt32BE(19),
-    disconnectedAtMs: hasBit(bytes.readUInt8(2), 0) ? bytes.readDoubleBE(23) : undefined,
+    disconnectedAtMs: hasBit(flags, 0) ? bytes.readDoubleBE(23) : undefined,
+    ...kept,
+  }
+  return { session, staged }
+}
+
+/** The checksum has vouched for them: only what this code wrote is read. */
+function readMarks(key: string, bytes: Uint8Array): Marks {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Marks
+  } catch {
+    throw corrupt(key, 'its marks cannot be read')
   }
 }
 
@@ -110,13 +147,27 @@ export function decodeQueueEntry(key: string, record: Uint8Array): WithoutPositi
   }
 }
 
-export function encodeReceived(key: string): Uint8Array {
-  return seal(key, allocate('received identifier', 0))
+export function encodeReceived(
+  key: string,
+  { id, isFromElsewhere }: Omit<ReceivedRecord, 'packetId'>,
+): Uint8Array {
+  const bodyBytes = id === undefined ? 0 : isFromElsewhere === true ? 17 : 16
+  const bytes = allocate('received identifier', bodyBytes)
+  if (id !== undefined) {
+    bytes.writeDoubleBE(id.incarnation, 2)
+    bytes.writeDoubleBE(id.number, 10)
+    if (bodyBytes === 17) bytes.writeUInt8(1, 18)
+  }
+  return seal(key, bytes)
 }
 
-/** Only checks it: the identifier is in the key. */
-export function checkReceived(key: string, record: Uint8Array): void {
-  unseal(key, record, 'received identifier', 0)
+/** The packet identifier is in the key. */
+export function decodeReceived(key: string, record: Uint8Array): Omit<ReceivedRecord, 'packetId'> {
+  const bytes = unseal(key, record, 'received identifier', 0)
+  if (bodyEnd(bytes) === 2) return { id: undefined }
+  unseal(key, record, 'received identifier', 16)
+  const id = { incarnation: bytes.readDoubleBE(2), number: bytes.readDoubleBE(10) }
+  return bodyEnd(bytes) > 18 ? { id, isFromElsewhere: true } : { id }
 }
 
 export function encodeWill(key: string, will: WillRecord): Uint8Array {

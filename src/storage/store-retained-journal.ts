@@ -1,5 +1,4 @@
-import type { RetainedJournal } from '../core/ports/retained.ts'
-import type { Publication } from '../core/publication.ts'
+import type { RetainedEntry, RetainedJournal } from '../core/ports/retained.ts'
 import type { JournalWriter } from './journal-writer.ts'
 import {
   PUBLICATION_BYTES_MIN,
@@ -7,10 +6,18 @@ import {
   readPublication,
   writePublication,
 } from './publication-codec.ts'
-import { allocate, corrupt, seal, unseal } from './record-seal.ts'
+import { allocate, corrupt, isKind, seal, unseal } from './record-seal.ts'
 
-/** A message lies under this and its topic, as it is; the record's body is the publication (publication-codec.ts). */
+/**
+ * An entry lies under this and its topic, as it is; the record's body is the stamp's time (8) and incarnation (8), doubles, and
+ * the publication (publication-codec.ts). Records of the kind 'retained message', of earlier versions, have no stamp.
+ */
 const RETAINED_PREFIX = 'retained/'
+const ALIVE_KEY = 'retained-alive'
+const STAMP_BYTES = 16
+
+/** What has no stamp is older than everything that has one. */
+const NO_STAMP = { time: 1, incarnation: 1 }
 
 /** The retained messages on the node's own store, one row per topic. */
 export class StoreRetainedJournal implements RetainedJournal {
@@ -20,10 +27,12 @@ export class StoreRetainedJournal implements RetainedJournal {
     this.#writer = writer
   }
 
-  put(publication: Publication): number {
-    const key = RETAINED_PREFIX + publication.topic
-    const bytes = allocate('retained message', publicationBytes(publication))
-    writePublication(bytes, 2, publication)
+  put(entry: RetainedEntry): number {
+    const key = RETAINED_PREFIX + entry.topic
+    const bytes = allocate('retained entry', STAMP_BYTES + publicationBytes(entry))
+    bytes.writeDoubleBE(entry.stamp.time, 2)
+    bytes.writeDoubleBE(entry.stamp.incarnation, 10)
+    writePublication(bytes, 2 + STAMP_BYTES, entry)
     return this.#writer.put(key, seal(key, bytes))
   }
 
@@ -31,13 +40,33 @@ export class StoreRetainedJournal implements RetainedJournal {
     return this.#writer.delete(RETAINED_PREFIX + topic)
   }
 
+  markAlive(wallMs: number): void {
+    const bytes = allocate('time', 8)
+    bytes.writeDoubleBE(wallMs, 2)
+    this.#writer.put(ALIVE_KEY, seal(ALIVE_KEY, bytes))
+  }
+
+  async lastAliveMs(): Promise<number | undefined> {
+    const value = await this.#writer.get(ALIVE_KEY)
+    return value && unseal(ALIVE_KEY, value, 'time', 8).readDoubleBE(2)
+  }
+
   /** Payloads and properties are the publications' own bytes. */
-  async *load(): AsyncIterable<Publication> {
+  async *load(): AsyncIterable<RetainedEntry> {
     for await (const [key, value] of this.#writer.range(RETAINED_PREFIX)) {
-      const bytes = unseal(key, value, 'retained message', PUBLICATION_BYTES_MIN)
-      const publication = readPublication(key, bytes, 2)
-      if (RETAINED_PREFIX + publication.topic !== key) throw corrupt(key, 'it is of another topic')
-      yield publication
+      const entry = readEntry(key, value)
+      if (RETAINED_PREFIX + entry.topic !== key) throw corrupt(key, 'it is of another topic')
+      yield entry
     }
   }
+}
+
+function readEntry(key: string, value: Uint8Array): RetainedEntry {
+  if (isKind(value, 'retained message')) {
+    const unstamped = unseal(key, value, 'retained message', PUBLICATION_BYTES_MIN)
+    return { ...readPublication(key, unstamped, 2), stamp: NO_STAMP }
+  }
+  const bytes = unseal(key, value, 'retained entry', STAMP_BYTES + PUBLICATION_BYTES_MIN)
+  const stamp = { time: bytes.readDoubleBE(2), incarnation: bytes.readDoubleBE(10) }
+  return { ...readPublication(key, bytes, 2 + STAMP_BYTES), stamp }
 }

@@ -1,8 +1,12 @@
+import type { MessageId } from '../core/publication.ts'
 import type { ClientId } from '../core/ids.ts'
 import type {
+  ReceivedRecord,
   QueuedRecord,
   SessionJournal,
+  SessionPart,
   SessionRecord,
+  StagedOrigin,
   StoredQueueEntry,
   StoredSession,
   SubscriptionRecord,
@@ -18,12 +22,13 @@ import {
   receivedKey,
   sessionKey,
   SESSIONS_PREFIX,
+  type Slot,
   subscriptionKey,
   willKey,
 } from './session-keys.ts'
 import {
-  checkReceived,
   decodeQueueEntry,
+  decodeReceived,
   decodeSession,
   decodeSubscription,
   decodeWill,
@@ -37,6 +42,7 @@ import {
 
 /** Which rows a session has in the store. */
 interface Rows {
+  readonly slot: Slot
   readonly prefix: string
   filters: Set<string> | undefined
   positions: Set<number> | undefined
@@ -45,9 +51,10 @@ interface Rows {
 }
 
 interface LoadedSession extends StoredSession {
+  staged?: StagedOrigin
   readonly subscriptions: SubscriptionRecord[]
   readonly queue: StoredQueueEntry[]
-  readonly received: number[]
+  readonly received: ReceivedRecord[]
   will: WillRecord | undefined
 }
 
@@ -64,6 +71,7 @@ interface LoadedSession extends StoredSession {
 export class StoreSessionJournal implements SessionJournal {
   readonly #writer: JournalWriter
   readonly #rows = new Map<ClientId, Rows>()
+  readonly #staged = new Map<ClientId, Rows>()
 
   constructor(writer: JournalWriter) {
     this.#writer = writer
@@ -91,18 +99,16 @@ export class StoreSessionJournal implements SessionJournal {
   }
 
   deleteSession(clientId: ClientId): number {
-    const { prefix, filters, positions, received, hasWill } = this.#rows.get(clientId) ?? newRows(clientId)
-    const batch: StoreOperation[] = [{ type: 'del', key: sessionKey(prefix) }]
-    for (const filter of filters ?? []) batch.push({ type: 'del', key: subscriptionKey(prefix, filter) })
-    for (const position of positions ?? []) batch.push({ type: 'del', key: queuedKey(prefix, position) })
-    for (const packetId of received ?? []) batch.push({ type: 'del', key: receivedKey(prefix, packetId) })
-    if (hasWill) batch.push({ type: 'del', key: willKey(prefix) })
+    const batch = deletesOf(this.#rows.get(clientId) ?? newRows(clientId, ''))
     this.#rows.delete(clientId)
     return this.#writer.write(batch)
   }
 
   putSubscription(clientId: ClientId, subscription: SubscriptionRecord): number {
-    const rows = this.#existing(clientId)
+    return this.#putSubscription(this.#existing(clientId), subscription)
+  }
+
+  #putSubscription(rows: Rows, subscription: SubscriptionRecord): number {
     rows.filters ??= new Set()
     rows.filters.add(subscription.filter)
     const key = subscriptionKey(rows.prefix, subscription.filter)
@@ -116,7 +122,10 @@ export class StoreSessionJournal implements SessionJournal {
   }
 
   enqueue(clientId: ClientId, message: QueuedRecord): number {
-    const rows = this.#existing(clientId)
+    return this.#enqueue(this.#existing(clientId), message)
+  }
+
+  #enqueue(rows: Rows, message: QueuedRecord): number {
     const positions = (rows.positions ??= new Set())
     const sizeBefore = positions.size
     positions.add(message.position)
@@ -134,16 +143,23 @@ export class StoreSessionJournal implements SessionJournal {
   release(clientId: ClientId, position: number): number {
     const rows = this.#existing(clientId)
     if (rows.positions?.has(position) !== true) return this.appended
-    const key = queuedKey(rows.prefix, position)
+    return this.#putReleased(rows, position)
+  }
+
+  #putReleased({ prefix }: Rows, position: number): number {
+    const key = queuedKey(prefix, position)
     return this.#writer.put(key, encodeReleased(key))
   }
 
-  putReceived(clientId: ClientId, packetId: number): number {
-    const rows = this.#existing(clientId)
+  putReceived(clientId: ClientId, packetId: number, id: MessageId | undefined): number {
+    return this.#putReceived(this.#existing(clientId), { packetId, id })
+  }
+
+  #putReceived(rows: Rows, { packetId, ...received }: ReceivedRecord): number {
     rows.received ??= new Set()
     rows.received.add(packetId)
     const key = receivedKey(rows.prefix, packetId)
-    return this.#writer.put(key, encodeReceived(key))
+    return this.#writer.put(key, encodeReceived(key, received))
   }
 
   deleteReceived(clientId: ClientId, packetId: number): number {
@@ -153,7 +169,10 @@ export class StoreSessionJournal implements SessionJournal {
   }
 
   putWill(clientId: ClientId, will: WillRecord): number {
-    const rows = this.#existing(clientId)
+    return this.#putWill(this.#existing(clientId), will)
+  }
+
+  #putWill(rows: Rows, will: WillRecord): number {
     rows.hasWill = true
     const key = willKey(rows.prefix)
     return this.#writer.put(key, encodeWill(key, will))
@@ -167,21 +186,82 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#writer.delete(willKey(rows.prefix))
   }
 
+  beginStaged(record: SessionRecord, origin: StagedOrigin): number {
+    const { clientId } = record
+    const before = this.#staged.get(clientId)
+    const rows = newRows(clientId, this.#rows.get(clientId)?.slot === '' ? '~' : '')
+    const key = sessionKey(rows.prefix)
+    this.#staged.set(clientId, rows)
+    const put = { type: 'put', key, value: encodeSession(key, record, origin) } as const
+    return this.#writer.write(before === undefined ? [put] : [...deletesOf(before), put])
+  }
+
+  stage(clientId: ClientId, part: SessionPart): number {
+    const rows = this.#staged.get(clientId)
+    if (rows === undefined) throw new Error(`no session ${JSON.stringify(clientId)} is staged in the journal`)
+    switch (part.type) {
+      case 'subscription':
+        return this.#putSubscription(rows, part.subscription)
+      case 'received':
+        return this.#putReceived(rows, { packetId: part.packetId, id: part.id, isFromElsewhere: true })
+      case 'will':
+        return this.#putWill(rows, part.will)
+      case 'known':
+        return this.appended
+      case 'entry':
+        if (!('isReleased' in part.entry)) return this.#enqueue(rows, part.entry)
+        rows.positions ??= new Set()
+        rows.positions.add(part.entry.position)
+        return this.#putReleased(rows, part.entry.position)
+    }
+  }
+
+  discardStaged(clientId: ClientId): number {
+    const rows = this.#staged.get(clientId)
+    if (rows === undefined) return this.appended
+    this.#staged.delete(clientId)
+    return this.#writer.write(deletesOf(rows))
+  }
+
+  activateStaged(record: SessionRecord): number {
+    const { clientId } = record
+    const staged = this.#staged.get(clientId)
+    if (staged === undefined)
+      throw new Error(`no session ${JSON.stringify(clientId)} is staged in the journal`)
+    const replaced = this.#rows.get(clientId)
+    this.#staged.delete(clientId)
+    this.#rows.set(clientId, staged)
+    const key = sessionKey(staged.prefix)
+    const put = { type: 'put', key, value: encodeSession(key, record) } as const
+    return this.#writer.write(replaced === undefined ? [put] : [...deletesOf(replaced), put])
+  }
+
   async *load(): AsyncIterable<StoredSession> {
     let current: LoadedSession | undefined
-    // The keys of one session lie together, its session record first.
+    let rows: Rows | undefined
+    // The keys of one slot lie together, its session record first.
     for await (const [key, value] of this.#writer.range(SESSIONS_PREFIX)) {
       const parsed = parseKey(key)
-      const { clientId } = parsed
+      const { clientId, slot } = parsed
       if (parsed.type === 'session') {
         if (current !== undefined) yield current
-        const session = { clientId, ...decodeSession(key, value) }
-        current = { session, subscriptions: [], queue: [], received: [], will: undefined }
-        this.#add(clientId)
+        const { session, staged } = decodeSession(key, value)
+        current = {
+          session: { clientId, ...session },
+          subscriptions: [],
+          queue: [],
+          received: [],
+          will: undefined,
+        }
+        rows = newRows(clientId, slot)
+        const place = staged === undefined ? this.#rows : this.#staged
+        if (place.has(clientId)) throw corrupt(key, 'the session is there twice')
+        place.set(clientId, rows)
+        if (staged !== undefined) current.staged = staged
         continue
       }
-      if (current?.session.clientId !== clientId) throw corrupt(key, 'its session is missing')
-      const rows = this.#existing(clientId)
+      if (current?.session.clientId !== clientId || rows?.slot !== slot)
+        throw corrupt(key, 'its session is missing')
       switch (parsed.type) {
         case 'subscription':
           current.subscriptions.push({ filter: parsed.filter, ...decodeSubscription(key, value) })
@@ -194,8 +274,7 @@ export class StoreSessionJournal implements SessionJournal {
           rows.positions.add(parsed.position)
           break
         case 'received':
-          checkReceived(key, value)
-          current.received.push(parsed.packetId)
+          current.received.push({ packetId: parsed.packetId, ...decodeReceived(key, value) })
           rows.received ??= new Set()
           rows.received.add(parsed.packetId)
           break
@@ -210,7 +289,7 @@ export class StoreSessionJournal implements SessionJournal {
   #add(clientId: ClientId): Rows {
     const known = this.#rows.get(clientId)
     if (known !== undefined) return known
-    const rows = newRows(clientId)
+    const rows = newRows(clientId, this.#staged.get(clientId)?.slot === '' ? '~' : '')
     this.#rows.set(clientId, rows)
     return rows
   }
@@ -223,9 +302,19 @@ export class StoreSessionJournal implements SessionJournal {
   }
 }
 
-function newRows(clientId: ClientId): Rows {
+function deletesOf({ prefix, filters, positions, received, hasWill }: Rows): StoreOperation[] {
+  const batch: StoreOperation[] = [{ type: 'del', key: sessionKey(prefix) }]
+  for (const filter of filters ?? []) batch.push({ type: 'del', key: subscriptionKey(prefix, filter) })
+  for (const position of positions ?? []) batch.push({ type: 'del', key: queuedKey(prefix, position) })
+  for (const packetId of received ?? []) batch.push({ type: 'del', key: receivedKey(prefix, packetId) })
+  if (hasWill) batch.push({ type: 'del', key: willKey(prefix) })
+  return batch
+}
+
+function newRows(clientId: ClientId, slot: Slot): Rows {
   return {
-    prefix: clientPrefix(clientId),
+    slot,
+    prefix: clientPrefix(clientId, slot),
     filters: undefined,
     positions: undefined,
     received: undefined,

@@ -14,13 +14,15 @@ export class SystemClock implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Timer {
+    const dueMs = this.now() + delayMs
     let handle: NodeJS.Timeout
-    const arm = (remainingMs: number): void => {
-      const stepMs = Math.min(remainingMs, TIMEOUT_MS_MAX)
-      handle = setTimeout(() => (remainingMs > stepMs ? arm(remainingMs - stepMs) : task()), stepMs)
+    const arm = (): void => {
+      const stepMs = Math.min(Math.max(0, Math.ceil(dueMs - this.now())), TIMEOUT_MS_MAX)
+      // Node's timers cut fractions off and may fire up to a millisecond early.
+      handle = setTimeout(() => (this.now() < dueMs ? arm() : task()), stepMs)
       handle.unref()
     }
-    arm(delayMs)
+    arm()
     return { cancel: () => clearTimeout(handle) }
   }
 

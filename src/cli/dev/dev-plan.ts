@@ -11,6 +11,8 @@ export const devPresets: Readonly<Record<string, unknown>> = {
   'mesh.port': 0,
   'admin.host': '127.0.0.1',
   'auth.anonymous': true,
+  // All nodes stop together: there is nobody to hand anything to.
+  'sessions.drainTimeoutMs': 0,
 }
 
 /**

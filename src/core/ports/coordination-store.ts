@@ -53,7 +53,12 @@ export interface CoordinationTransactionResult {
  */
 export type CoordinationOutcome =
   | { readonly outcome: 'done'; readonly result: CoordinationTransactionResult }
-  | { readonly outcome: 'unknown' | 'unavailable'; readonly reason: string }
+  | {
+      readonly outcome: 'unknown' | 'unavailable'
+      readonly reason: string
+      /** The store works and said no (no room, no such lease, too many operations), as opposed to not being reached. */
+      readonly isRefusal?: boolean
+    }
 
 export type CoordinationEvent =
   | { readonly type: 'put'; readonly entry: CoordinationEntry }
@@ -78,6 +83,18 @@ export interface CoordinationWatch {
 export interface CoordinationLease {
   readonly leaseId: string
   readonly ttlMs: number
+}
+
+export interface CoordinationStoreStatus {
+  /** Bytes on disk, history included, and bytes of it in use; equal where the store cannot tell. */
+  readonly sizeBytes: number
+  readonly sizeInUseBytes: number
+  /** Bytes at which the store refuses writes; undefined when it has no such bound. */
+  readonly quotaBytes: number | undefined
+  /** Why it takes no writes though it answers (etcd's NOSPACE or CORRUPT alarm); undefined when it takes them. */
+  readonly alarm: string | undefined
+  /** Version of the store's software, for status displays. */
+  readonly version: string
 }
 
 /**
@@ -105,5 +122,9 @@ export interface CoordinationStore {
   /** Deletes the lease with its keys. An unknown lease is fine. */
   revokeLease(leaseId: string): Promise<void>
   watch(prefix: string, watcher: CoordinationWatcher): CoordinationWatch
+  /** Forgets history before `revision`: watches that lag behind it are reset. Rejects when it could not be done. */
+  compact(revision: number): Promise<void>
+  /** Its size as it reports it, for accounting and quota. */
+  status(): Promise<CoordinationStoreStatus>
   close(): Promise<void>
 }

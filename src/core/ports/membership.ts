@@ -3,6 +3,13 @@ import type { PeerAddress } from './peer-transport.ts'
 /** `joining`: does not take clients yet. `ready`: serves. `draining`: about to leave, takes no new clients. */
 export type MemberState = 'joining' | 'ready' | 'draining'
 
+/** How much a member has to do. */
+export interface MemberLoad {
+  readonly connections: number
+  readonly sessions: number
+  readonly subscriptions: number
+}
+
 /** What a node publishes about itself under its lease. */
 export interface MemberDescription {
   readonly peerId: string
@@ -16,6 +23,12 @@ export interface MemberDescription {
   readonly adminUrl: string
   /** Wall clock ms of the process's start. */
   readonly startedAtMs: number
+  /** Changes with the directory, its host and its lock: an earlier life with the same one cannot run any more. */
+  readonly dataDirId?: string
+  /** Some seconds old. */
+  readonly load?: MemberLoad
+  /** What ails it, for operators; absent when nothing does. */
+  readonly health?: string
 }
 
 /** One live member of the cluster. */

@@ -3,7 +3,8 @@ import type { MemberState } from './membership.ts'
 
 /** One condition of `/ready`. `detail` says what is the case and, when not ok, what is missing. */
 export interface ReadinessCheck {
-  readonly name: 'coordination' | 'mesh' | 'interest' | 'storage' | 'listeners'
+  readonly name:
+    'coordination' | 'mesh' | 'interest' | 'retained' | 'clock' | 'storage' | 'listeners' | 'drain'
   readonly ok: boolean
   readonly detail: string
 }
@@ -25,6 +26,12 @@ export interface ClusterEvent {
   readonly detail: string
 }
 
+/** How much a member has to do, as it last said. */
+export interface LoadStatus {
+  readonly connections: number
+  readonly sessions: number
+}
+
 export interface MemberStatus {
   readonly nodeId: NodeId
   readonly incarnation: Incarnation
@@ -41,6 +48,12 @@ export interface MemberStatus {
   readonly mqttAddress: string
   readonly adminUrl: string
   readonly startedAtMs: number
+  /** Null when it has not said yet. */
+  readonly load: LoadStatus | null
+  /** Whether it cannot hold its lease, so that it acknowledges nothing. */
+  readonly suspended: boolean
+  /** What ails it, as it last said; null when nothing does. */
+  readonly health: string | null
 }
 
 export interface ClusterStatus {
@@ -61,14 +74,35 @@ export interface ClusterStatus {
   readonly events: readonly ClusterEvent[]
 }
 
-/** A number worth watching, read when metrics are scraped. */
-export interface Metric {
+/** Something worth watching, read when metrics are scraped. */
+export type Metric = NumberMetric | HistogramMetric
+
+interface MetricDescription {
   /** Prometheus name without the `grapevine_` prefix; counters end in `_total`. */
   readonly name: string
-  readonly type: 'counter' | 'gauge'
   /** What it counts, with its unit. */
   readonly help: string
+  /** Tell apart metrics of one name, which then have the same type and label names. */
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export interface NumberMetric extends MetricDescription {
+  readonly type: 'counter' | 'gauge'
   read(): number
+}
+
+export interface HistogramMetric extends MetricDescription {
+  readonly type: 'histogram'
+  /** Upper bounds of its buckets, rising; beyond the last there is one more. */
+  readonly bounds: readonly number[]
+  read(): HistogramReading
+}
+
+export interface HistogramReading {
+  /** Of each bucket alone, one more than there are bounds. */
+  readonly counts: readonly number[]
+  /** Of all that was counted. */
+  readonly sum: number
 }
 
 /** What the operator's side asks a node. */

@@ -1,7 +1,7 @@
 import type { Incarnation, NodeId } from '../ids.ts'
 
 /** Each channel is a stream of its own in each direction, so that a large snapshot does not hold up publishes. */
-export type PeerChannel = 'forward' | 'interest' | 'session'
+export type PeerChannel = 'forward' | 'interest' | 'session' | 'retained'
 
 /** A member this node may talk to, and how. */
 export interface PeerAddress {

@@ -1,18 +1,28 @@
-import type { Publication } from '../publication.ts'
+import type { Publication, RetainedStamp } from '../publication.ts'
 
 /**
- * Retained messages on disk: the last message of each topic (MQTT 5 section 3.3.1.3).
+ * A retained message as all nodes agree on it. Without payload it says that the topic's message was deleted: such an entry is
+ * kept for a time, so that an older message that comes late is not taken for a newer one.
+ */
+export type RetainedEntry = Publication & { readonly stamp: RetainedStamp }
+
+/**
+ * Retained messages on disk: the last entry of each topic (MQTT 5 section 3.3.1.3).
  *
  * Ordering, loss, failure: as `Store`; each call is atomic and, inside `SessionJournal.atomically` of the same store, part of
  * that batch. `load` is only called before the first change.
  */
 export interface RetainedJournal {
-  /** Keeps the message for its topic, replacing an earlier one; returns the sequence that must be committed. */
-  put(publication: Publication): number
-  /** Removes the topic's message; none is fine. */
+  /** Keeps the entry for its topic, replacing an earlier one; returns the sequence that must be committed. */
+  put(entry: RetainedEntry): number
+  /** Removes the topic's entry; none is fine. */
   delete(topic: string): number
-  /** Every stored message, in no particular order. Throws `GrapevineError` STORE_CORRUPT naming the key. */
-  load(): AsyncIterable<Publication>
+  /** Every stored entry, in no particular order. Throws `GrapevineError` STORE_CORRUPT naming the key. */
+  load(): AsyncIterable<RetainedEntry>
+  /** Notes that the node runs, by its wall clock. */
+  markAlive(wallMs: number): void
+  /** When it was last marked alive; undefined: never. */
+  lastAliveMs(): Promise<number | undefined>
 }
 
 /** Retained messages in memory, found by filter without looking at every topic. */
@@ -28,3 +38,25 @@ export interface RetainedIndex {
   /** Bytes of payloads, topics and properties. */
   readonly byteCount: number
 }
+
+/**
+ * This node's copy of the cluster's retained messages, as anti-entropy compares it with others': entries in buckets by a hash of
+ * the topic, each bucket with a checksum over topics and stamps. Equal checksums mean equal copies.
+ */
+export interface RetainedReplica {
+  readonly bucketCount: number
+  /** Entries, deletions included. */
+  readonly entryCount: number
+  /** Sum of all buckets' checksums, unsigned 32 bits. */
+  readonly checksum: number
+  checksumOf(bucket: number): number
+  bucketOf(topic: string): number
+  /** Topics with an entry in the bucket. The replica may change while this is read. */
+  topicsOf(bucket: number): Iterable<string>
+  entryOf(topic: string): RetainedEntry | undefined
+  /** Takes another node's entry if it is newer than what is here. False: it is older, equal, expired or from the future. */
+  apply(entry: RetainedEntry): boolean
+}
+
+/** Where routing puts a stamped message that came from another node, before it delivers it. */
+export type RetainedSink = Pick<RetainedReplica, 'apply'>

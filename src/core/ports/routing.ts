@@ -1,5 +1,5 @@
 import type { Incarnation, NodeId } from '../ids.ts'
-import type { Publication } from '../publication.ts'
+import type { MessageId, Publication } from '../publication.ts'
 import type { QoS } from '../qos.ts'
 
 /** How one subscriber gets a publication: its subscription, or what its overlapping ones come to together. */
@@ -13,6 +13,8 @@ export interface LocalMatch {
   readonly retainAsPublished: boolean
   /** Of all that match [MQTT-3.3.4-3]; often empty. */
   readonly subscriptionIdentifiers: readonly number[]
+  /** It is a member's of this shared subscription; undefined for an ordinary one. */
+  readonly group?: string | undefined
 }
 
 /** One subscription in force, held by the routing index for as long as it is there. */
@@ -37,19 +39,38 @@ export interface LocalDelivery {
 
 /** The members of one shared subscription on this node. */
 export interface SharedGroup {
+  readonly group: string
+  readonly filter: string
+  /** How many members there are. */
+  readonly size: number
   /** The member the next message goes to: in turn, connected ones first. Undefined only when the group is empty. */
   next(): LocalMatch | undefined
+  /** The member `next` would answer, whose turn it stays. */
+  peek(): LocalMatch | undefined
+}
+
+/** How many members a shared subscription has on this node. */
+export interface LocalGroup {
+  readonly group: string
+  readonly filter: string
+  /** ≥ 1 */
+  readonly members: number
 }
 
 /** Filters of this node's own clients. */
 export interface LocalIndex {
   /**
-   * Adds, or replaces the same subscriber's with the same filter and group. True when the filter is new on this node
-   * (0 → 1), shared or not.
+   * Adds, or replaces the same subscriber's with the same filter and group. True when other nodes must hear of it: it is
+   * the first ordinary one with its filter on this node (0 → 1), or its group has a member more.
    */
   add(subscription: LocalSubscription): boolean
-  /** True when it was the last subscription with that filter on this node (1 → 0). Unknown ones are fine: false. */
+  /**
+   * True when other nodes must hear of it: it was the last ordinary one with its filter (1 → 0), or its group has a member
+   * less. Unknown ones are fine: false.
+   */
   remove(filter: string, group: string | undefined, subscriber: LocalDelivery): boolean
+  /** Members of a shared subscription on this node. */
+  memberCount(group: string, filter: string): number
   /**
    * Whom a publication on this topic goes to, one per subscriber. Owned by the index: valid until the next change, not to be
    * modified.
@@ -57,33 +78,83 @@ export interface LocalIndex {
   match(topic: string): readonly LocalMatch[]
   /** The groups with a matching shared subscription. As `match`. */
   matchShared(topic: string): readonly SharedGroup[]
-  /** Distinct filters, in no order. */
+  /** Distinct filters of ordinary subscriptions, in no order. */
   filters(): Iterable<string>
+  /** Shared subscriptions with their members on this node, in no order. */
+  groups(): Iterable<LocalGroup>
+  /** Distinct filters; those of shared subscriptions count once per group. */
   readonly filterCount: number
   readonly subscriptionCount: number
 }
 
-/** Told of every change in what this node's clients are interested in, filter by filter. */
+/** Told of every change in what this node's clients are interested in, that other nodes must hear of. */
 export interface InterestListener {
-  /** The first subscription with this filter on this node (0 → 1). */
+  /** The first ordinary subscription with this filter on this node (0 → 1). */
   added(filter: string): void
   /** The last one went (1 → 0). */
   removed(filter: string): void
+  /** The shared subscription has this many members on this node now; 0 when the last one went. */
+  groupChanged(group: string, filter: string, members: number): void
 }
 
-/** What the other nodes' clients are interested in. */
+/** A shared subscription of other nodes' clients. */
+export interface RemoteGroup {
+  readonly group: string
+  readonly filter: string
+  /** How many members each node has, each ≥ 1. */
+  readonly members: ReadonlyMap<NodeId, number>
+}
+
+/**
+ * What is known of the interest of one other node: exact filters as a bloom filter of 2^bits positions, wildcards and
+ * shared subscriptions ("patterns") exactly. Written by the interest exchange, which says what to write in which order;
+ * see src/core/interest-hash.ts for hashes, positions, segments and checksums.
+ */
+export interface RemoteNodeInterest {
+  /** While a live peer's interest is not known every topic matches it (DESIGN section 4.3). New nodes are unknown. */
+  setKnown(known: boolean): void
+  /**
+   * Begins a bloom filter of 2^bits positions in place of the one before. Each of its segments must be written before
+   * anything is added and before the node becomes known: until then what they hold is undefined.
+   */
+  begin(bits: number): void
+  /** Sets all positions of a segment from 1,024 words of 32 bits, lowest first. */
+  writeSegment(index: number, words: Uint32Array): void
+  /** Sets the positions of a filter. */
+  addExact(low: number, high: number): void
+  /** Clears those positions of a filter whose bit in `fallen` is set. */
+  removeExact(low: number, high: number, fallen: number): void
+  /** Checksum of the set positions by segment; owned by the index, not to be modified. */
+  readonly checksums: Uint32Array
+  /** Sum of `checksums`, modulo 2^32. */
+  readonly checksum: number
+  /**
+   * Sets how many members there are; 0 removes. `group` is empty for an ordinary filter with wildcards, `members` then 0 or
+   * 1. Answers how many there were.
+   */
+  setPattern(group: string, filter: string, members: number): number
+  clearPatterns(): void
+}
+
+/** What the other nodes' clients are interested in. At most `limits.clusterNodesMax` nodes. */
 export interface RemoteIndex {
-  add(nodeId: NodeId, filter: string): void
-  remove(nodeId: NodeId, filter: string): void
+  /** The interest of a node, for writing; a node not heard of before is unknown. In force until `clear`. */
+  node(nodeId: NodeId): RemoteNodeInterest
   /** Forgets the node and everything of it. */
   clear(nodeId: NodeId): void
-  /** While a live peer's interest is not known every topic matches it (DESIGN section 4.3). New nodes are unknown. */
-  setKnown(nodeId: NodeId, known: boolean): void
-  /** Nodes with a matching filter, or whose interest is unknown. Valid until the next change, not to be modified. */
+  /** Nodes whose interest is not known, their shared subscriptions included. Valid until the next change. */
+  readonly unknownNodes: readonly NodeId[]
+  /**
+   * Nodes that may have a matching ordinary filter, and those whose interest is unknown: never one too few, and one too many
+   * with the small probability of a bloom filter. Those with a shared one as well when `matchShared` cannot tell. Valid until
+   * the next change, not to be modified.
+   */
   match(topic: string): readonly NodeId[]
-  /** Nodes with a filter that equals this one. */
-  nodesOf(filter: string): readonly NodeId[]
-  readonly filterCount: number
+  /**
+   * Shared subscriptions that match, with their members on other nodes, exactly. As `match`. Undefined when there were too
+   * many wildcards to walk (`limits.wildcardVisitsMax`): then `match` has every node with any.
+   */
+  matchShared(topic: string): readonly RemoteGroup[] | undefined
 }
 
 /**
@@ -95,15 +166,52 @@ export interface Acceptance {
   settle(): void
   /** Raises the journal sequence that must be committed first. */
   requireCommitted(storeSequence: number): void
+  /** What is to happen once the publisher's answer has been written, if it ever is. */
+  afterwards?: (() => void) | undefined
 }
+
+/** A shared subscription, by name. */
+export interface SharedTarget {
+  readonly group: string
+  readonly filter: string
+}
+
+/** `members`: the live ones, with or without a link. `all`: nodes that are gone and may return, too. */
+export type FlushScope = 'members' | 'all'
 
 /** Hands publications to other nodes. */
 export interface Forwarder {
   /**
-   * QoS 0: sent or dropped (counted). QoS ≥ 1: sent, and resent after a reconnect, in order, until the peer accepted it
-   * or left the membership; `acceptance` is told to expect one settlement. Never throws.
+   * To the ordinary subscribers of a node. QoS 0: sent or dropped (counted). QoS ≥ 1: sent, and resent after a reconnect, in
+   * order, until the peer accepted it; `acceptance` is told to expect one settlement, or, when the peer is late or gone and
+   * the publication goes into its outbox, what must be committed instead. Never throws.
    */
   forward(nodeId: NodeId, publication: Publication, acceptance: Acceptance | undefined): void
+  /**
+   * As `forward`, to one member of a shared subscription there and to nobody else. It is given back, to be routed anew, when
+   * that node has no member any more, and, at QoS 1 or before sending began, when it vanishes. `attempt`: how many nodes were
+   * tried before.
+   */
+  forwardToGroup(
+    nodeId: NodeId,
+    publication: Publication,
+    target: SharedTarget,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void
+  /** Live members, self left out. Valid until the next change, not to be modified. */
+  readonly members: readonly NodeId[]
+  /**
+   * Some member that can be reached still gets what it was late for through its outbox: what is published on another node may
+   * overtake that.
+   */
+  readonly isCatchingUp: boolean
+  /**
+   * Calls back, once and never inside this call, when each of these nodes has said that nothing is left of the publications at
+   * QoS ≥ 1 it had for this node when it was asked, outbox included: all are accepted here, and delivered. It is asked after
+   * this call, as soon as it can be, and waited for until it answers or is forgotten; that may be never.
+   */
+  whenFlushed(scope: FlushScope, done: () => void): void
   /** True when some peer's queue is full: publishers should not be read until `onWritable`. */
   readonly isFull: boolean
   onWritable(listener: () => void): void
@@ -112,9 +220,38 @@ export interface Forwarder {
 /** The entry to routing for a client's PUBLISH. */
 export interface PublishRouter {
   /** Routes to local subscribers and other nodes in this turn. `acceptance` is undefined exactly at QoS 0. */
-  publish(publication: Publication, acceptance: Acceptance | undefined): void
+  /**
+   * With `hold`, what goes to other nodes is left to whoever is called with it: it must go once this turn's changes are on disk.
+   */
+  publish(
+    publication: Publication,
+    acceptance: Acceptance | undefined,
+    hold?: (send: () => void) => void,
+  ): void
+  /**
+   * A publication that was routed before, under the id it has, and that other nodes may not have got: to them once more, and,
+   * when it was routed by another node, to this node's sessions unless it reached them. Within a change of the journal.
+   */
+  repeat(publication: Publication, acceptance: Acceptance, isFromElsewhere: boolean): void
+  /**
+   * For each incarnation heard of lately, this one first, then the last heard first: the highest number, reserved ones aside, of
+   * what it published and this node has. Whatever of lower numbers is routed here has come, unless its node still has it in an
+   * outbox of an earlier life.
+   */
+  receivedUpTo(): readonly MessageId[]
+  /** An id for a publication that may be routed later, by this node or another: a will. Undefined before the node has joined. */
+  reserveId(): MessageId | undefined
   /** Routes a message of the broker itself to this node's subscribers only. */
   deliverLocally(publication: Publication): void
+}
+
+/** Tells when a subscription is effective beyond this node (DESIGN section 4.4). */
+export interface RouteBarrier {
+  /**
+   * Calls back, once and never inside this call, when every change of this node's interest up to now is applied by the live
+   * members the level names (true), or when `timeoutMs` has passed first (false). With no other members: soon.
+   */
+  whenApplied(level: 'quorum' | 'all', timeoutMs: number, done: (isApplied: boolean) => void): void
 }
 
 /** Which incarnation of a node's interest is in force, for status displays. */

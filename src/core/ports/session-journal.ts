@@ -1,6 +1,34 @@
-import type { ClientId, FencingToken } from '../ids.ts'
-import type { Publication } from '../publication.ts'
+import type { ClientId, FencingToken, NodeId } from '../ids.ts'
+import type { MessageId, Publication } from '../publication.ts'
 import type { QoS } from '../qos.ts'
+
+/** A session on its way to another node: what comes from now on follows as the tail (PROTOCOLS section 4). */
+export interface DepartureMark {
+  readonly to: NodeId
+  /** Messages with a lower position are in the snapshot. */
+  readonly nextPosition: number
+}
+
+/** A previous owner from which messages follow that reached it while the session moved. */
+export interface TailMark {
+  readonly from: NodeId
+  /** Its ownership, by which it names what it sends. */
+  readonly token: FencingToken
+  /** The next position expected: everything below is here. */
+  readonly position: number
+  /**
+   * What that owner had received does not say what the session has had: the session has subscribed to more since, or was back
+   * on a node on which messages from before were still to come.
+   */
+  readonly isLoose?: true
+}
+
+/** Where a session that is staged comes from. */
+export interface StagedOrigin {
+  readonly nodeId: NodeId
+  /** Of that node's ownership. */
+  readonly token: FencingToken
+}
 
 /** What is durable of a session beside its subscriptions and messages. */
 export interface SessionRecord {
@@ -11,6 +39,12 @@ export interface SessionRecord {
   readonly expiryIntervalSeconds: number
   /** Wall clock ms of the disconnection; undefined while connected (or when the process died connected). */
   readonly disconnectedAtMs: number | undefined
+  /** Absent when it is not leaving. */
+  readonly departure?: DepartureMark
+  /** Absent when nothing follows from elsewhere. */
+  readonly tails?: readonly TailMark[]
+  /** Of each incarnation the number up to which it has had, or is sure to get, what that published. Absent if it never moved. */
+  readonly floors?: readonly MessageId[]
 }
 
 export interface SubscriptionRecord {
@@ -45,15 +79,36 @@ export interface WillRecord {
   readonly delaySeconds: number
 }
 
+/** A QoS 2 PUBLISH taken from the client and not released by it yet. */
+export interface ReceivedRecord {
+  readonly packetId: number
+  /** Under which it was routed: if it is repeated, others may still lack it. Undefined: they all have it. */
+  readonly id: MessageId | undefined
+  /** It came with the session, so this node's sessions may lack it, too. Absent: they got it in the same change. */
+  readonly isFromElsewhere?: true
+}
+
 export interface StoredSession {
+  /** It was being handed over by another node: not in force unless ownership was swapped. Absent of an ordinary session. */
+  readonly staged?: StagedOrigin
   readonly session: SessionRecord
   readonly subscriptions: readonly SubscriptionRecord[]
   /** In order of position. */
   readonly queue: readonly StoredQueueEntry[]
-  /** Packet identifiers of QoS 2 PUBLISH packets taken from the client and not released by it yet. */
-  readonly received: readonly number[]
+  readonly received: readonly ReceivedRecord[]
   readonly will: WillRecord | undefined
 }
+
+/** One thing a session has, as it is handed over and staged. */
+export type SessionPart =
+  | { readonly type: 'subscription'; readonly subscription: SubscriptionRecord }
+  /** `wasSent`: the client may have it, so it is sent again as a duplicate. */
+  | { readonly type: 'entry'; readonly entry: StoredQueueEntry; readonly wasSent: boolean }
+  /** `id`: others may still lack it, the new owner's other sessions included; undefined: they all have it. */
+  | { readonly type: 'received'; readonly packetId: number; readonly id: MessageId | undefined }
+  | { readonly type: 'will'; readonly will: WillRecord }
+  /** A publication it has had already and may be sent once more by an earlier owner. Not kept on disk. */
+  | { readonly type: 'known'; readonly id: MessageId }
 
 /**
  * The one way durable session state changes (DESIGN section 10). Every method queues its change without blocking and
@@ -72,13 +127,27 @@ export interface SessionJournal {
   dequeue(clientId: ClientId, position: number): number
   /** The client has a queued QoS 2 message (PUBREC): the message itself may go, its position stays until `dequeue`. */
   release(clientId: ClientId, position: number): number
-  /** A QoS 2 PUBLISH with this packet identifier was taken from the client. */
-  putReceived(clientId: ClientId, packetId: number): number
+  /**
+   * A QoS 2 PUBLISH with this packet identifier was taken from the client, and routed under this id; in the same change this
+   * node's sessions got it.
+   */
+  putReceived(clientId: ClientId, packetId: number, id: MessageId | undefined): number
   /** The client released it (PUBREL): the identifier may be used for another message. */
   deleteReceived(clientId: ClientId, packetId: number): number
   putWill(clientId: ClientId, will: WillRecord): number
   /** No will is fine. */
   deleteWill(clientId: ClientId): number
+  /**
+   * Begins to stage a session that another node hands over, in place of what was staged under that client id before. It lies
+   * beside the session of that name there may be.
+   */
+  beginStaged(record: SessionRecord, origin: StagedOrigin): number
+  /** Adds to what is staged. */
+  stage(clientId: ClientId, part: SessionPart): number
+  /** Nothing staged is fine. */
+  discardStaged(clientId: ClientId): number
+  /** Puts what is staged in the place of the session of that name, which is removed, in one atomic change. */
+  activateStaged(record: SessionRecord): number
   /**
    * Makes all changes that `change` makes, of whatever sessions, in one atomic batch; they share one sequence. Not to be
    * nested.
@@ -89,6 +158,6 @@ export interface SessionJournal {
   /** Sequence up to which changes are committed. */
   readonly committed: number
   onCommitted(listener: (upTo: number) => void): void
-  /** Every stored session, in no particular order. Throws `GrapevineError` STORE_CORRUPT naming the key. */
+  /** Every stored session, and every staged one, in no particular order. Throws `GrapevineError` STORE_CORRUPT naming the key. */
   load(): AsyncIterable<StoredSession>
 }

@@ -1,11 +1,12 @@
 import type { IConnectPacket } from 'mqtt-packet'
 import { limits } from '../../core/limits.ts'
+import type { PublishRouter } from '../../core/ports/routing.ts'
 import { topicNameFault } from '../../core/topic.ts'
 import { ClientAuthentication } from '../client-authentication.ts'
 import type { ClientConnection } from '../client-connection.ts'
 import type { MqttServices } from '../mqtt-services.ts'
 import { reason } from '../reason-codes.ts'
-import type { ConnectRequest } from '../session-registry.ts'
+import type { ConnectRequest } from '../connect-request.ts'
 import type { Will } from '../will.ts'
 import { encodeConnack } from '../wire/control-encoder.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
@@ -24,26 +25,32 @@ export function handleConnect(
     connection.awaitWake()
     return 'retry'
   }
-  const refuse = (reasonCode: number, detail: string): SinkAnswer => {
+  const refuse = (reasonCode: number, detail: string, properties: RefusalProperties = {}): SinkAnswer => {
     services.stats.connectsRefused++
-    connection.refuse(refusal(packet, version, reasonCode, detail), detail)
+    connection.refuse(refusal(packet, version, reasonCode, detail, properties), detail)
     return 'closed'
   }
   const fault = connectFault(packet, version, services)
   if (fault !== undefined) return refuse(fault.reasonCode, fault.detail)
   const request = connectRequest(connection, packet, version, willProperties)
+  const admit = (admitted: ConnectRequest): SinkAnswer => {
+    if (!services.sessions.isDraining) return connect(admitted)
+    const { serverReference } = services.options
+    return serverReference === undefined
+      ? refuse(reason.serverUnavailable, 'the node is draining: connect to another')
+      : refuse(reason.useAnotherServer, 'the node is draining', { serverReference }) // section 4.11
+  }
   const methodName = packet.properties?.authenticationMethod
   if (methodName === undefined) {
     if (!services.options.anonymous) return refuse(reason.notAuthorized, 'authentication is required')
-    return connect(request)
+    return admit(request)
   }
   const method = services.authenticationMethods.get(methodName)
   if (method === undefined) return refuse(reason.badAuthenticationMethod, 'unknown authentication method') // [MQTT-4.12.0-1]
   connection.state = 'authenticating'
   connection.authentication = new ClientAuthentication(method, connection, request.clientId)
   return connection.authentication.begin(packet.properties?.authenticationData, {
-    onSuccess: (_username, data) =>
-      void connect({ ...request, authentication: { method: methodName, data } }),
+    onSuccess: (_username, data) => void admit({ ...request, authentication: { method: methodName, data } }),
     onFailure: (code, detail) => {
       services.logger.info('authentication failed', { remote: connection.stream.remote, detail })
       refuse(code, 'authentication failed') // [MQTT-4.12.0-4]; the client is not told why
@@ -58,14 +65,19 @@ function connect(request: ConnectRequest): SinkAnswer {
   return connection.state === 'connected' ? 'continue' : 'pause'
 }
 
+interface RefusalProperties {
+  readonly serverReference?: string
+}
+
 /** A CONNACK that refuses, with the reason in words if the client takes a packet of that size [MQTT-3.2.2-19]. */
 function refusal(
   packet: IConnectPacket,
   version: ProtocolVersion,
   reasonCode: number,
   detail: string,
+  properties: RefusalProperties,
 ): Uint8Array {
-  const withWords = encodeConnack(version, reasonCode, false, { reasonString: detail })
+  const withWords = encodeConnack(version, reasonCode, false, { ...properties, reasonString: detail })
   const packetBytesMax = packet.properties?.maximumPacketSize ?? Infinity
   return withWords.length <= packetBytesMax ? withWords : encodeConnack(version, reasonCode, false, {})
 }
@@ -99,7 +111,11 @@ function connectFault(
   return undefined
 }
 
-function willOf(packet: IConnectPacket, willProperties: Uint8Array | undefined): Will | undefined {
+function willOf(
+  packet: IConnectPacket,
+  willProperties: Uint8Array | undefined,
+  router: Pick<PublishRouter, 'reserveId'>,
+): Will | undefined {
   const { will, clientId } = packet
   if (will === undefined) return undefined
   const { payload, properties } = will
@@ -111,6 +127,8 @@ function willOf(packet: IConnectPacket, willProperties: Uint8Array | undefined):
       retain: will.retain ?? false,
       properties: willProperties,
       publisher: clientId,
+      // By it everybody knows the will again, whoever publishes it.
+      id: router.reserveId(),
     },
     messageExpirySeconds: properties?.messageExpiryInterval,
     delaySeconds: properties?.willDelayInterval ?? 0,
@@ -147,7 +165,7 @@ function connectRequest(
     packetBytesMax: properties?.maximumPacketSize ?? Infinity,
     topicAliasMax: properties?.topicAliasMaximum ?? 0,
     wantsResponseInformation: properties?.requestResponseInformation === true,
-    will: willOf(packet, willProperties),
+    will: willOf(packet, willProperties, connection.services.router),
     authentication: undefined,
   }
 }

@@ -1,9 +1,12 @@
 import type { ISubscribePacket, ISubscription, IUnsubscribePacket } from 'mqtt-packet'
 import { limits } from '../../core/limits.ts'
-import type { LocalMatch } from '../../core/ports/routing.ts'
+import type { LocalMatch, LocalSubscription } from '../../core/ports/routing.ts'
+import type { SubscriptionRecord } from '../../core/ports/session-journal.ts'
 import type { Publication } from '../../core/publication.ts'
 import { hasWildcard, topicFilterFault } from '../../core/topic.ts'
+import type { AcknowledgementSlot } from '../acknowledgement-queue.ts'
 import type { ClientConnection } from '../client-connection.ts'
+import { barrierLevelOf, type BarrierLevel } from '../barrier-level.ts'
 import { reason } from '../reason-codes.ts'
 import type { Session } from '../session.ts'
 import { parseFilter } from '../shared-filter.ts'
@@ -20,7 +23,18 @@ interface RetainedToSend {
   readonly match: LocalMatch
 }
 
-/** SUBSCRIBE: each filter is granted or refused by itself; SUBACK waits until the journal has them. */
+/** A subscription a SUBSCRIBE made, and what it replaced. */
+interface Made {
+  readonly index: number
+  readonly text: string
+  readonly subscription: LocalSubscription
+  readonly before: LocalSubscription | undefined
+}
+
+/**
+ * SUBSCRIBE: each filter is granted or refused by itself; SUBACK waits until the journal has them, and until the other nodes
+ * know of them as far as the barrier says.
+ */
 export function handleSubscribe(
   connection: ClientConnection,
   packet: ISubscribePacket,
@@ -35,13 +49,20 @@ export function handleSubscribe(
   if (subscriptions.some(({ topic, nl }) => nl === true && topic.startsWith('$share/'))) {
     return { reasonCode: reason.protocolError, detail: 'No Local on a shared subscription' } // [MQTT-3.8.3-4]
   }
+  const barrier = barrierLevelOf(properties?.userProperties, services.options.subackBarrier)
   const retained: RetainedToSend[] = []
+  const made: Made[] = []
   const codes = subscriptions.map((requested, i) => {
+    if (barrier === undefined) return reason.implementationSpecificError
     if (i >= limits.filtersPerSubscribeMax) return reason.quotaExceeded
     const code = refusalOf(connection, requested.topic)
     if (code !== undefined) return code
-    const found = subscribe(connection, session, requested, properties?.subscriptionIdentifier)
-    if (found !== undefined) retained.push(found)
+    const before = session.subscriptions.get(requested.topic)
+    const subscription = subscribe(session, requested, properties?.subscriptionIdentifier)
+    made.push({ index: i, text: requested.topic, subscription, before })
+    if (isOwedRetained(requested, subscription, before === undefined)) {
+      retained.push({ messages: services.retained.match(subscription.filter), match: subscription })
+    }
     return requested.qos
   })
   const packetId = packet.messageId ?? 0
@@ -52,8 +73,40 @@ export function handleSubscribe(
       for (const { messages, match } of retained) connection.deliverRetained(messages, match)
     }
   }
-  connection.slotReady()
+  if (barrier === undefined || barrier === 'local' || made.length === 0) connection.slotReady()
+  else awaitBarrier(connection, session, barrier, { slot, codes, made })
   return 'continue'
+}
+
+/** Holds SUBACK until the barrier is reached; when it is not in time, what was granted is taken back (DESIGN section 4.4). */
+function awaitBarrier(
+  { services, version }: ClientConnection,
+  session: Session,
+  level: Exclude<BarrierLevel, 'local'>,
+  { slot, codes, made }: { slot: AcknowledgementSlot; codes: number[]; made: readonly Made[] },
+): void {
+  slot.expect()
+  services.barrier.whenApplied(level, services.options.barrierTimeoutMs, isApplied => {
+    if (!isApplied) {
+      services.stats.barriersMissed++
+      for (const { index, text, subscription, before } of made) {
+        codes[index] = reason.unspecifiedError
+        // Changed once more since, or the session is gone: not this SUBSCRIBE's any more.
+        if (session.subscriptions.get(text) !== subscription) continue
+        if (before === undefined) session.unsubscribe(text)
+        else session.subscribe(recordOf(text, before))
+      }
+      slot.bytes = encodeSuback(version, slot.packetId, codes)
+      slot.afterwards = undefined
+      if (session.isJournaled) slot.requireCommitted(services.journal.appended)
+    }
+    slot.settle()
+  })
+}
+
+function recordOf(text: string, subscription: LocalSubscription): SubscriptionRecord {
+  const { qos, noLocal, retainAsPublished, subscriptionIdentifiers } = subscription
+  return { filter: text, qos, noLocal, retainAsPublished, subscriptionIdentifier: subscriptionIdentifiers[0] }
 }
 
 /** Why a filter is not granted, as a SUBACK reason code. */
@@ -67,26 +120,23 @@ function refusalOf({ services: { options } }: ClientConnection, text: string): n
   return undefined
 }
 
-/** Makes the subscription; answers with the retained messages it is owed, if any. */
 function subscribe(
-  { services }: ClientConnection,
   session: Session,
-  requested: ISubscription,
+  { topic, qos, nl, rap }: ISubscription,
   subscriptionIdentifier: number | undefined,
-): RetainedToSend | undefined {
-  const { topic, qos, nl, rap, rh } = requested
-  const isNew = !session.subscriptions.has(topic)
-  const subscription = session.subscribe({
+): LocalSubscription {
+  return session.subscribe({
     filter: topic,
     qos,
     noLocal: nl ?? false,
     retainAsPublished: rap ?? false,
     subscriptionIdentifier,
   })
-  // Shared subscriptions get no retained messages; [MQTT-3.3.1-9] … [MQTT-3.3.1-11] for the others.
-  if (subscription.group !== undefined || rh === DO_NOT_SEND || (rh === SEND_IF_NEW && !isNew))
-    return undefined
-  return { messages: services.retained.match(subscription.filter), match: subscription }
+}
+
+/** Shared subscriptions get no retained messages; [MQTT-3.3.1-9] … [MQTT-3.3.1-11] for the others. */
+function isOwedRetained({ rh }: ISubscription, { group }: LocalSubscription, isNew: boolean): boolean {
+  return group === undefined && rh !== DO_NOT_SEND && (rh !== SEND_IF_NEW || isNew)
 }
 
 /** UNSUBSCRIBE: nothing more is queued for the filter once UNSUBACK leaves [MQTT-3.10.4-2]. */

@@ -1,4 +1,10 @@
-import { generate, writeToStream, type IConnackPacket, type Packet } from 'mqtt-packet'
+import {
+  generate,
+  writeToStream,
+  type IConnackPacket,
+  type IDisconnectPacket,
+  type Packet,
+} from 'mqtt-packet'
 import { connectReturnCode } from '../reason-codes.ts'
 import { asBuffer } from './utf8.ts'
 import { packetType, type ProtocolVersion } from './packet-types.ts'
@@ -7,6 +13,7 @@ import { packetType, type ProtocolVersion } from './packet-types.ts'
 writeToStream.cacheNumbers = false
 
 type ConnackProperties = NonNullable<IConnackPacket['properties']>
+type DisconnectProperties = NonNullable<IDisconnectPacket['properties']>
 
 function encode(packet: Packet, version: ProtocolVersion): Uint8Array {
   return generate(packet, { protocolVersion: version })
@@ -47,8 +54,8 @@ export function encodeUnsuback(
 }
 
 /** Only MQTT 5 servers send it. */
-export function encodeDisconnect(reasonCode: number, reasonString?: string): Uint8Array {
-  return encode({ cmd: 'disconnect', reasonCode, ...(reasonString && { properties: { reasonString } }) }, 5)
+export function encodeDisconnect(reasonCode: number, properties: DisconnectProperties): Uint8Array {
+  return encode({ cmd: 'disconnect', reasonCode, properties }, 5)
 }
 
 /** AUTH; `data` absent = no Authentication Data property. */

@@ -1,27 +1,27 @@
 import type { NodeId } from '../src/core/ids.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { PeerTransport } from '../src/core/ports/peer-transport.ts'
-import { encodeBare, encodePart, encodeSummary } from './interest-frame-codec.ts'
+import { encodePatterns, encodeRepairBegin, encodeRepairEnd, encodeSegments } from './interest-frame-codec.ts'
 import type { InterestStats } from './interest-stats.ts'
-import type { InterestSnapshot } from './local-interest.ts'
+import type { InterestRepair } from './local-interest.ts'
 
 /** Parts sent before other work of the node gets its turn. */
 const FRAMES_PER_TURN = 16
 
 interface Sending {
-  readonly snapshot: InterestSnapshot
-  stage: 'begin' | 'parts' | 'end' | 'done'
+  readonly repair: InterestRepair
+  stage: 'begin' | 'segments' | 'patterns' | 'end' | 'done'
   next: number
   /** Refused by the transport, to be sent first. */
   refused: Uint8Array | undefined
 }
 
 /**
- * Streams snapshots to the peers that asked, one at a time each, as fast as their links take them.
+ * Streams repairs to the peers that asked, one at a time each, as fast as their links take them.
  *
- * A snapshot never changes while it is sent: what happens meanwhile travels as deltas with higher sequences.
+ * A repair never changes while it is sent: what happens meanwhile travels as deltas with higher sequences.
  */
-export class SnapshotSender {
+export class RepairSender {
   readonly #transport: PeerTransport
   readonly #clock: Clock
   readonly #stats: InterestStats
@@ -37,9 +37,9 @@ export class SnapshotSender {
     })
   }
 
-  /** Replaces a snapshot still under way to the same peer. */
-  send(nodeId: NodeId, snapshot: InterestSnapshot): void {
-    const sending: Sending = { snapshot, stage: 'begin', next: 0, refused: undefined }
+  /** Replaces a repair still under way to the same peer. */
+  send(nodeId: NodeId, repair: InterestRepair): void {
+    const sending: Sending = { repair, stage: 'begin', next: 0, refused: undefined }
     this.#sendings.set(nodeId, sending)
     this.#pump(nodeId, sending)
   }
@@ -57,9 +57,10 @@ export class SnapshotSender {
         sending.refused = frame // `onDrain` or the end of the link follows
         return
       }
+      this.#stats.repairBytesSent += frame.length
       if (sending.stage === 'done') {
         this.#sendings.delete(nodeId)
-        this.#stats.snapshotsSent++
+        this.#stats.repairsSent++
         return
       }
     }
@@ -68,19 +69,30 @@ export class SnapshotSender {
 }
 
 function nextFrame(sending: Sending): Uint8Array {
-  const { summary, filters } = sending.snapshot
+  const { summary, segments, patterns } = sending.repair
   switch (sending.stage) {
     case 'begin':
-      sending.stage = filters.length > 0 ? 'parts' : 'end'
-      return encodeSummary('snapshot-begin', summary)
-    case 'parts': {
-      const { frame, next } = encodePart(filters, sending.next)
-      sending.next = next
-      if (next === filters.length) sending.stage = 'end'
-      return frame
-    }
+      sending.stage = 'segments'
+      return encodeRepairBegin({ ...summary, segments: segments.length, hasPatterns: patterns !== undefined })
+    case 'segments':
+      if (sending.next < segments.length) {
+        const { frame, next } = encodeSegments(segments, sending.next)
+        sending.next = next
+        return frame
+      }
+      sending.stage = 'patterns'
+      sending.next = 0
+      return nextFrame(sending)
+    case 'patterns':
+      if (patterns !== undefined && sending.next < patterns.length) {
+        const { frame, next } = encodePatterns(patterns, sending.next)
+        sending.next = next
+        return frame
+      }
+      sending.stage = 'end'
+      return nextFrame(sending)
     default:
       sending.stage = 'done'
-      return encodeBare('snapshot-end')
+      return encodeRepairEnd()
   }
 }

@@ -1,0 +1,230 @@
+/**
+ * The tail of a moved session: what reached its old owner from the freeze on, on its way to the new one.
+ *
+ * One frame under way at a time, repeated until it is answered. While the new owner's routes come into force everywhere it
+ * keeps asking; then it waits until the other nodes have nothing left for this one. As soon as the live ones have not, it says
+ * `caught up`, so that the new owner delivers what came to it directly; when those have not that are gone, for as long as
+ * that takes, it withdraws the session's own routes, and ends. Invariants: a message is dropped here only when the new owner
+ * has said that it is on its disk, or that nobody waits for it; repeats are recognized by position. The session's routes to
+ * this node end only when nothing can come by them.
+ */
+import type { ClientId, FencingToken, NodeId } from '../src/core/ids.ts'
+import { compareTokens } from '../src/core/ids.ts'
+import { limits } from '../src/core/limits.ts'
+import type { Clock, Timer } from '../src/core/ports/clock.ts'
+import type { PeerAddress } from '../src/core/ports/peer-transport.ts'
+import type { SessionHolder } from '../src/core/ports/session-ownership.ts'
+import type { MessageId } from '../src/core/publication.ts'
+import { isCount, type SessionChannel } from './session-channel.ts'
+import type { SessionOutcomes } from './session-outcome.ts'
+import { PartWriter } from './session-part-codec.ts'
+
+/** Leading byte of a frame with messages of a tail. */
+export const TAIL_BYTE = 2
+
+/** What a frame of a tail says beside its messages; sent as its number. */
+export const tailEnds = ['more', 'caught-up', 'complete'] as const
+
+export interface TailPorts {
+  readonly channel: SessionChannel
+  readonly clock: Clock
+  readonly outcomes: SessionOutcomes
+  done(clientId: ClientId): void
+}
+
+interface TailSubject {
+  readonly clientId: ClientId
+  readonly token: FencingToken
+  /** The first that is not in the snapshot. */
+  readonly position: number
+}
+
+const MESSAGES_PER_FRAME = 256
+const ANSWER_MS = 1000
+const POLL_FIRST_MS = 10
+const POLL_LAST_MS = 500
+/** After so many frames without an answer the record says whether the session has moved on. */
+const UNANSWERED_MAX = 3
+
+export class TransferTail {
+  readonly #ports: TailPorts
+  readonly #holder: SessionHolder
+  readonly #subject: TailSubject
+  #to: NodeId
+  #position: number
+  /** `caught-up`: of nodes that are gone something may still come. `ending`: nothing comes any more. */
+  #phase: 'following' | 'flushing' | 'caught-up' | 'ending' = 'following'
+  #floors: readonly MessageId[] = []
+  #timer: Timer | undefined
+  /** No frame is under way. */
+  #isPolling = false
+  #pollMs = POLL_FIRST_MS
+  #hasMembersFlushed = false
+  #hasAllFlushed = false
+  /** The new owner has said that it knows. */
+  #isCaughtUpKnown = false
+  #unanswered = 0
+  #isClosed = false
+
+  constructor(ports: TailPorts, holder: SessionHolder, subject: TailSubject, to: NodeId) {
+    this.#ports = ports
+    this.#holder = holder
+    this.#subject = subject
+    this.#position = subject.position
+    this.#to = to
+  }
+
+  /** Sends what there is, or asks how far the new owner is. */
+  run(): void {
+    const { clientId, token } = this.#subject
+    if (this.#isClosed) return
+    if (!this.#holder.isLeaving(clientId, token)) {
+      this.#end()
+      return
+    }
+    const isPolling = this.#isPolling
+    this.#isPolling = false
+    if (isPolling && this.#hasNothingToSay()) {
+      this.#poll()
+      return
+    }
+    if (++this.#unanswered > UNANSWERED_MAX) this.#lookUp(false)
+    const { clock, channel } = this.#ports
+    const writer = new PartWriter(clock.wallNow())
+    const messages = this.#holder.tail(clientId, this.#position, MESSAGES_PER_FRAME)
+    writer.byte(TAIL_BYTE)
+    writer.byte(0)
+    writer.number(token.epoch)
+    writer.number(token.revision)
+    writer.text(clientId)
+    writer.ids(this.#floors)
+    let sent = 0
+    for (const message of messages) {
+      if (writer.length >= limits.transferFrameBytes) break
+      writer.message(message, false)
+      sent++
+    }
+    const isAll = sent === messages.length && messages.length < MESSAGES_PER_FRAME
+    if (isAll && this.#phase === 'caught-up') writer.setByte(1, 1)
+    if (isAll && this.#phase === 'ending') writer.setByte(1, 2)
+    channel.sendBytes(this.#to, writer.bytes)
+    this.#again(ANSWER_MS)
+  }
+
+  /** False when the frame makes no sense. */
+  onAnswer(from: PeerAddress, fields: Readonly<Record<string, unknown>>): boolean {
+    const { epoch, revision, position, state, isRouted, end } = fields
+    if (!isCount(epoch) || !isCount(revision)) return false
+    if (from.nodeId !== this.#to || compareTokens({ epoch, revision }, this.#subject.token) !== 0) return true
+    this.#unanswered = 0
+    if (state === 'gone') {
+      this.#lookUp(true)
+      return true
+    }
+    if (state === 'later') {
+      this.#poll()
+      return true
+    }
+    if (state !== 'kept' || !isCount(position) || typeof isRouted !== 'boolean') return false
+    const { clientId, token } = this.#subject
+    if (!this.#holder.isLeaving(clientId, token)) {
+      this.#end()
+      return true
+    }
+    const isFurther = position > this.#position
+    this.#position = Math.max(this.#position, position)
+    this.#holder.tailKept(clientId, this.#position)
+    if (isFurther) this.#pollMs = POLL_FIRST_MS
+    const hasMore = this.#holder.tail(clientId, this.#position, 1).length > 0
+    if (end === 'caught-up') this.#isCaughtUpKnown = true
+    if (end === 'complete' && !hasMore) {
+      this.#holder.forget(clientId)
+      this.#end()
+      return true
+    }
+    if (isRouted && this.#phase === 'following') this.#flush()
+    const hasAdvanced = this.#advance()
+    if (hasMore || hasAdvanced) this.run()
+    else this.#poll()
+    return true
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+  }
+
+  /** The new owner's routes are in force: what is still to come by the old ones was sent before. */
+  #flush(): void {
+    this.#phase = 'flushing'
+    this.#holder.withdrawShared(this.#subject.clientId)
+    this.#holder.whenFlushed('members', () => {
+      this.#hasMembersFlushed = true
+      this.#goOn()
+    })
+    this.#holder.whenFlushed('all', () => {
+      this.#hasAllFlushed = true
+      this.#goOn()
+    })
+  }
+
+  #goOn(): void {
+    const { clientId, token } = this.#subject
+    if (this.#isClosed || !this.#isPolling || !this.#holder.isLeaving(clientId, token)) return
+    if (this.#advance()) this.run()
+  }
+
+  /** True when the next frame has something new to say. Traffic may go on all the while. */
+  #advance(): boolean {
+    if (this.#hasAllFlushed && this.#phase !== 'ending') {
+      this.#phase = 'ending'
+      this.#floors = this.#holder.withdraw(this.#subject.clientId)
+      return true
+    }
+    if (this.#hasMembersFlushed && this.#phase === 'flushing') {
+      this.#phase = 'caught-up'
+      return true
+    }
+    return false
+  }
+
+  #hasNothingToSay(): boolean {
+    const isWaiting = this.#phase === 'flushing' || (this.#phase === 'caught-up' && this.#isCaughtUpKnown)
+    return isWaiting && this.#holder.tail(this.#subject.clientId, this.#position, 1).length === 0
+  }
+
+  /** Whether the session has gone on to another node. `isRefused`: the last known owner does not wait for this tail. */
+  #lookUp(isRefused: boolean): void {
+    const { clientId, token } = this.#subject
+    this.#again(ANSWER_MS)
+    this.#unanswered = 0
+    void this.#ports.outcomes.find(clientId).then(found => {
+      if (this.#isClosed) return
+      const isMeant = found.outcome === 'moved' && found.to !== this.#to
+      const isPointless = found.outcome === 'ended' || (found.outcome === 'moved' && !isMeant && isRefused)
+      if (isMeant) {
+        this.#to = found.to
+        this.run()
+      } else if (isPointless) {
+        if (this.#holder.isLeaving(clientId, token)) this.#holder.forget(clientId)
+        this.#end()
+      }
+    })
+  }
+
+  #poll(): void {
+    this.#isPolling = true
+    this.#again(this.#pollMs)
+    this.#pollMs = Math.min(POLL_LAST_MS, this.#pollMs * 2)
+  }
+
+  #again(delayMs: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#ports.clock.schedule(delayMs, () => this.run())
+  }
+
+  #end(): void {
+    this.close()
+    this.#ports.done(this.#subject.clientId)
+  }
+}

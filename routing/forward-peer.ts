@@ -1,0 +1,71 @@
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
+import type { Clock, Timer } from '../src/core/ports/clock.ts'
+import type { ForwardQueueStatus } from './forwarder-stats.ts'
+import type { PeerQueue } from './peer-queue.ts'
+
+/** A node this one forwards to, or keeps something for. It is remembered: should it return, numbering goes on. */
+export class ForwardPeer {
+  /** `away`: it vanished, and what its clients want is kept for it. `forgotten`: nothing is. */
+  presence: 'member' | 'away' | 'forgotten' = 'member'
+  incarnation: Incarnation
+  readonly queue: PeerQueue
+  /** RESUME came on the present link, so sending may go on. */
+  isResumed = false
+  /** This incarnation said that it leaves and holds nothing. */
+  isLeaving = false
+  /** What is asked and answered about its queue for this node, and this node's queue for it (flush-rounds.ts). */
+  readonly flush = { asked: 0, flushed: 0, token: 0, end: 0 }
+  /** As the forwarder has counted it. */
+  isFull = false
+  /** Made once, so that reading the outbox makes no closures. */
+  readonly onRefilled: () => void
+  /** Runs while publications wait in memory alone. */
+  #lateTimer: Timer | undefined
+
+  constructor(incarnation: Incarnation, queue: PeerQueue, onRefilled: (peer: ForwardPeer) => void) {
+    this.incarnation = incarnation
+    this.queue = queue
+    this.onRefilled = () => onRefilled(this)
+  }
+
+  /** A new life of the node: it gets what the old one did not accept. */
+  restarted(incarnation: Incarnation): void {
+    this.incarnation = incarnation
+    this.isResumed = this.isLeaving = false
+    this.flush.asked = Math.min(this.flush.asked, this.flush.flushed)
+    this.flush.token = 0
+  }
+
+  /** Sees to it that `onLate` is called should a publication wait in memory alone for `timeoutMs`. */
+  watchLateness(clock: Clock, timeoutMs: number, onLate: (peer: ForwardPeer) => void): void {
+    if (this.#lateTimer === undefined && !this.queue.isDurable)
+      this.#watch(clock, timeoutMs, timeoutMs, onLate)
+  }
+
+  #watch(clock: Clock, inMs: number, timeoutMs: number, onLate: (peer: ForwardPeer) => void): void {
+    this.#lateTimer = clock.schedule(inMs, () => {
+      this.#lateTimer = undefined
+      const leftMs = this.queue.msUntilLate(timeoutMs)
+      if (leftMs === undefined) return
+      if (leftMs > 0) this.#watch(clock, leftMs, timeoutMs, onLate)
+      else onLate(this)
+    })
+  }
+
+  status(nodeId: NodeId): ForwardQueueStatus {
+    const { queue, presence } = this
+    return {
+      nodeId,
+      presence,
+      waiting: queue.count,
+      isThroughOutbox: queue.isDurable,
+      outboxMessages: queue.outboxCount,
+      outboxBytes: queue.outboxByteCount,
+    }
+  }
+
+  cancelWatch(): void {
+    this.#lateTimer?.cancel()
+    this.#lateTimer = undefined
+  }
+}

@@ -1,0 +1,39 @@
+import type { NodeId } from '../src/core/ids.ts'
+import type { OutboxStats } from './peer-queue.ts'
+
+export interface ForwarderStats extends OutboxStats {
+  /** Publications handed to the transport, resends included. */
+  sent: number
+  /** QoS 0 not sent: no link, or its queue was full. */
+  dropped: number
+  /** QoS ≥ 1 given up: its node left holding nothing, or was forgotten. */
+  abandoned: number
+  /** Malformed frames. */
+  rejected: number
+  /** Times a peer was late, so that its outbox came into use. */
+  lateness: number
+}
+
+export function newForwarderStats(): ForwarderStats {
+  return {
+    sent: 0,
+    dropped: 0,
+    abandoned: 0,
+    rejected: 0,
+    lateness: 0,
+    stored: 0,
+    outboxDropped: 0,
+    outboxExpired: 0,
+  }
+}
+
+/** What waits for one node. */
+export interface ForwardQueueStatus {
+  readonly nodeId: NodeId
+  readonly presence: 'member' | 'away' | 'forgotten'
+  /** Publications at QoS ≥ 1 it has not accepted. */
+  readonly waiting: number
+  readonly isThroughOutbox: boolean
+  readonly outboxMessages: number
+  readonly outboxBytes: number
+}

@@ -1,0 +1,16 @@
+/** What a node knows of the coordination store it belongs to; see `ClusterEpoch`. */
+export interface EpochMark {
+  readonly epoch: number
+  /** The highest revision the store was seen at in that epoch; may be some seconds old. */
+  readonly revision: number
+  /** In which everything on this node's disk was last claimed, or found to be there still. Absent: in this one. */
+  readonly claimedEpoch?: number
+}
+
+/** Where a node keeps its mark over restarts. */
+export interface EpochMemory {
+  /** Undefined when nothing was ever saved. */
+  load(): Promise<EpochMark | undefined>
+  /** Kept in the background; on a crash an earlier one may be found. */
+  save(mark: EpochMark): void
+}

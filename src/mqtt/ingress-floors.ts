@@ -1,0 +1,37 @@
+/**
+ * Up to which number a session that has moved has had each node's publications: a direct copy below is a late one.
+ *
+ * Publications of one incarnation reach a node in the order of their numbers, so what an old owner had received says it all.
+ * It knows nothing of reserved numbers, nor of shared subscriptions, whose messages may come in any order. Invariant: floors
+ * only rise; beyond `limits.floorsMax` incarnations those of the oldest are forgotten.
+ */
+import type { Incarnation } from '../core/ids.ts'
+import { limits } from '../core/limits.ts'
+import { RESERVED_FROM, type MessageId } from '../core/publication.ts'
+
+export class IngressFloors {
+  readonly #numbers = new Map<Incarnation, number>()
+
+  constructor(floors: Iterable<MessageId> = []) {
+    this.raise(floors)
+  }
+
+  raise(floors: Iterable<MessageId>): void {
+    for (const { incarnation, number } of floors) {
+      if (number >= RESERVED_FROM) continue
+      this.#numbers.set(incarnation, Math.max(number, this.#numbers.get(incarnation) ?? 0))
+    }
+    if (this.#numbers.size <= limits.floorsMax) return
+    const oldestFirst = [...this.#numbers.keys()].sort((a, b) => a - b)
+    for (const incarnation of oldestFirst.slice(0, -limits.floorsMax)) this.#numbers.delete(incarnation)
+  }
+
+  /** Whether the session has had it. */
+  covers({ incarnation, number }: MessageId): boolean {
+    return number <= (this.#numbers.get(incarnation) ?? 0)
+  }
+
+  list(): readonly MessageId[] {
+    return Array.from(this.#numbers, ([incarnation, number]) => ({ incarnation, number }))
+  }
+}

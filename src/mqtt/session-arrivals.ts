@@ -1,0 +1,310 @@
+/**
+ * Sessions on their way to this node (PROTOCOLS section 4): staged, put in force by a claim, and joined by their tail.
+ *
+ * What is staged is on disk and otherwise invisible. Once in force, the session's client gets what was handed over at once;
+ * what comes here directly is queued behind a gap in the positions, in which the tail finds its place, and held until the
+ * old owner has caught up, or for `HOLD_MS` (counted). Only the last owner is waited for: a session that moves on before an
+ * earlier one has caught up gets that one's messages late, out of order. Invariant: what is answered as kept is on disk once
+ * the journal has committed, and of a publication that comes both ways one copy is kept: while a tail may follow by its id,
+ * later by the floors its owner left, below which a direct copy is a late one.
+ */
+import type { ClientId, FencingToken } from '../core/ids.ts'
+import { compareTokens } from '../core/ids.ts'
+import type {
+  ReceivedRecord,
+  QueuedRecord,
+  SessionPart,
+  SessionRecord,
+  StagedOrigin,
+  StoredQueueEntry,
+  StoredSession,
+  SubscriptionRecord,
+  TailMark,
+  WillRecord,
+} from '../core/ports/session-journal.ts'
+import type { MessageId } from '../core/publication.ts'
+import { limits } from '../core/limits.ts'
+import type { TailAnswer } from '../core/ports/session-ownership.ts'
+import { IngressFloors } from './ingress-floors.ts'
+import type { MqttServices } from './mqtt-services.ts'
+import { SessionArrival, type IdBudget } from './session-arrival.ts'
+import type { SessionKeeper } from './session-keeper.ts'
+import { Session } from './session.ts'
+import { parseFilter } from './shared-filter.ts'
+
+/** Positions left free for the tail: more than can arrive while routes change. */
+const GAP = 2 ** 26
+/** How long what came directly waits for an old owner that has not caught up. */
+const HOLD_MS = 2000
+/** How long ids that floors do not tell of are remembered once nothing follows any more. */
+const REMEMBER_MS = 60_000
+/** A barrier attempt, and the time between two: the old owner stays in the routes as long as it takes. */
+const BARRIER_MS = 5000
+const BARRIER_PAUSE_MS = 500
+
+interface StagedSession {
+  readonly record: SessionRecord
+  readonly origin: StagedOrigin
+  readonly subscriptions: SubscriptionRecord[]
+  readonly queue: StoredQueueEntry[]
+  readonly sent: Set<number>
+  readonly received: ReceivedRecord[]
+  readonly known: MessageId[]
+  will: WillRecord | undefined
+}
+
+export class SessionArrivals {
+  readonly #services: MqttServices
+  readonly #keeper: SessionKeeper
+  readonly #staged = new Map<ClientId, StagedSession>()
+  readonly #budget: IdBudget = { left: limits.tailIdsTotalMax }
+
+  constructor(services: MqttServices, keeper: SessionKeeper) {
+    this.#services = services
+    this.#keeper = keeper
+  }
+
+  beginStaged(record: SessionRecord, origin: StagedOrigin): void {
+    this.#services.journal.beginStaged(record, origin)
+    this.#staged.set(record.clientId, newStaged(record, origin))
+  }
+
+  stage(clientId: ClientId, part: SessionPart): boolean {
+    const staged = this.#staged.get(clientId)
+    if (staged === undefined || !isPossible(staged, part)) return false
+    this.#services.journal.stage(clientId, part)
+    add(staged, part)
+    return true
+  }
+
+  unstage(clientId: ClientId): void {
+    if (this.#staged.delete(clientId)) this.#services.journal.discardStaged(clientId)
+  }
+
+  isStaged(clientId: ClientId): boolean {
+    return this.#staged.has(clientId)
+  }
+
+  /** What was staged when the process died; which of its messages had been sent is not stored. */
+  restore(stored: StoredSession, origin: StagedOrigin): void {
+    const staged = newStaged(stored.session, origin)
+    staged.subscriptions.push(...stored.subscriptions)
+    staged.queue.push(...stored.queue)
+    for (const { position } of stored.queue.slice(0, this.#services.options.inflightMax))
+      staged.sent.add(position)
+    staged.received.push(...stored.received)
+    staged.will = stored.will
+    this.#staged.set(stored.session.clientId, staged)
+  }
+
+  staged(): readonly { readonly clientId: ClientId; readonly from: StagedOrigin }[] {
+    return Array.from(this.#staged, ([clientId, { origin }]) => ({ clientId, from: origin }))
+  }
+
+  /**
+   * Puts what is staged in force under its new token, in the place of what this node has of that name. `isClaimed`: in this
+   * life of the process.
+   */
+  activate(clientId: ClientId, token: FencingToken, isClaimed: boolean): Session {
+    const staged = this.#staged.get(clientId)
+    if (staged === undefined) throw new Error(`the session ${clientId} was not staged`)
+    this.#staged.delete(clientId)
+    const { journal } = this.#services
+    const { record, subscriptions, queue, received, will, sent } = staged
+    const marks = record.tails ?? []
+    const own = marks.find(
+      ({ token: at, from }) => from !== staged.origin.nodeId && this.#isOwn(clientId, at),
+    )
+    const tails = marks.filter(mark => mark !== own)
+    const session = new Session(clientId, token, isClaimed, this.#services)
+    session.restore({ session: { ...record, token, tails }, subscriptions, queue, received, will }, sent)
+    if (own !== undefined) {
+      // Messages for its earlier time here may still come, which no later owner has seen.
+      session.floors = undefined
+      session.loosenTails()
+    }
+    const arrival = this.#remember(session)
+    for (const id of staged.known) arrival.isRepeated({ id })
+    const replaced = this.#keeper.get(clientId)
+    journal.atomically(() => {
+      journal.activateStaged(session.record())
+      // The session went and came back before all that reached it here had followed it.
+      for (const message of replaced?.queue.waitingFrom(own?.position ?? Infinity) ?? []) {
+        const { publication } = message
+        if (publication !== undefined) follow(session, arrival, { ...message, publication })
+      }
+    })
+    arrival.overlapped.clear()
+    this.#hold(session, arrival)
+    replaced?.withdraw() // after the new one is in the routes, so that its filters never leave them
+    this.#keeper.put(session)
+    // At the start the node has not joined yet: they are awaited when the old owner asks.
+    if (isClaimed) this.#awaitRoutes(session, arrival)
+    return session
+  }
+
+  /** A stored session to which messages may still follow is as one that has just arrived. */
+  restored(session: Session): void {
+    if (session.tails.length === 0) return
+    this.#hold(session, this.#remember(session))
+  }
+
+  /** The will of a session that has come without its client counts on. */
+  resumeWill(session: Session): void {
+    const { will, disconnectedAtMs } = session
+    if (will === undefined || disconnectedAtMs === undefined) return
+    const goneSeconds = Math.max(0, this.#services.clock.wallNow() - disconnectedAtMs) / 1000
+    this.#keeper.resumeWill(session, { ...will, delaySeconds: Math.max(0, will.delaySeconds - goneSeconds) })
+  }
+
+  takeTail(clientId: ClientId, from: StagedOrigin, entries: readonly QueuedRecord[]): TailAnswer {
+    if (this.#keeper.isClaiming(clientId)) return 'later'
+    const staged = this.#staged.get(clientId)
+    if (staged !== undefined) {
+      // The swap was made, and its answer lost: the record says that the session is ours.
+      void this.#keeper.claimUnattended(clientId, staged.record.expiryIntervalSeconds)
+      return 'later'
+    }
+    const session = this.#keeper.get(clientId)
+    const mark = session && markOf(session, from)
+    if (session === undefined || mark === undefined) return 'gone'
+    if (session.departure !== undefined) return 'later'
+    const isRouted = session.arrival?.isRouted ?? true
+    if (session.arrival !== undefined) this.#awaitRoutes(session, session.arrival)
+    const last = entries.at(-1)
+    if (last === undefined || last.position < mark.position) return { position: mark.position, isRouted }
+    const position = last.position + 1
+    this.#services.journal.atomically(() => {
+      for (const entry of entries) {
+        if (entry.position >= mark.position) follow(session, session.arrival, entry)
+      }
+      session.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
+      this.#services.journal.putSession(session.record())
+    })
+    session.pump()
+    return { position, isRouted }
+  }
+
+  tailCaughtUp(clientId: ClientId, from: StagedOrigin): void {
+    const session = this.#keeper.get(clientId)
+    const mark = session && markOf(session, from)
+    if (session !== undefined && mark !== undefined && session.departure === undefined) letGo(session)
+  }
+
+  endTail(clientId: ClientId, from: StagedOrigin, floors: readonly MessageId[]): void {
+    const session = this.#keeper.get(clientId)
+    const mark = session && markOf(session, from)
+    if (session === undefined || mark === undefined || session.departure !== undefined) return
+    letGo(session)
+    session.tails = session.tails.filter(other => other !== mark)
+    if (mark.isLoose !== true) (session.floors ??= new IngressFloors()).raise(floors)
+    this.#services.journal.putSession(session.record())
+    if (session.tails.length === 0) this.#settled(session)
+  }
+
+  /** Whether that is a token of a session that is just leaving this node. */
+  #isOwn(clientId: ClientId, token: FencingToken): boolean {
+    const own = this.#keeper.get(clientId)
+    return own?.departure !== undefined && compareTokens(own.token, token) === 0
+  }
+
+  #remember(session: Session): SessionArrival {
+    session.arrival?.end()
+    const arrival = new SessionArrival(this.#budget)
+    for (const { publication } of session.queue.waitingFrom(0))
+      if (publication !== undefined) arrival.isRepeated(publication)
+    session.arrival = arrival
+    return arrival
+  }
+
+  /** What comes from now on comes directly, and waits for what is still to follow. */
+  #hold(session: Session, arrival: SessionArrival): void {
+    const expected = session.tails.at(-1)
+    if (expected === undefined) return
+    const { clock, stats } = this.#services
+    // Less than the whole gap: some of the tail may be here already.
+    session.queue.holdFrom = expected.position + GAP / 2
+    session.queue.skipTo(expected.position + GAP)
+    const release = (): void => {
+      if (session.queue.isHolding) stats.tailsLate++
+      letGo(session)
+    }
+    arrival.until(clock.schedule(HOLD_MS, release))
+  }
+
+  /** Nothing follows any more; direct copies that floors do not cover may still be late. */
+  #settled(session: Session): void {
+    const { arrival, floors } = session
+    if (arrival === undefined) return
+    arrival.forget(id => floors?.covers(id) === true)
+    const end = (): void => {
+      arrival.end()
+      if (session.arrival === arrival) session.arrival = undefined
+    }
+    arrival.until(this.#services.clock.schedule(REMEMBER_MS, end))
+  }
+
+  #awaitRoutes(session: Session, arrival: SessionArrival): void {
+    if (arrival.isRouted || arrival.isAwaitingRoutes) return
+    arrival.isAwaitingRoutes = true
+    const attempt = (): void => {
+      this.#services.barrier.whenApplied('all', BARRIER_MS, isApplied => {
+        if (isApplied) arrival.isRouted = true
+        else if (session.arrival === arrival)
+          arrival.until(this.#services.clock.schedule(BARRIER_PAUSE_MS, attempt))
+      })
+    }
+    attempt()
+  }
+}
+
+/** Adds a message of a tail, unless it came directly, or its subscription has been ended here [MQTT-3.10.4-2]. */
+function follow(session: Session, arrival: SessionArrival | undefined, entry: QueuedRecord): void {
+  const { publication } = entry
+  if (!session.wants(publication.topic)) return
+  const ingress = publication.id?.incarnation
+  if (arrival?.isRepeated(publication) === true) arrival.overlapped.add(ingress)
+  else session.addTail(entry, arrival?.overlapped.has(ingress) === true)
+}
+
+/** What came directly may be sent. */
+function letGo(session: Session): void {
+  session.queue.holdFrom = Infinity
+  session.pump()
+}
+
+function markOf(session: Session, { nodeId, token }: StagedOrigin): TailMark | undefined {
+  return session.tails.find(mark => mark.from === nodeId && compareTokens(mark.token, token) === 0)
+}
+
+function newStaged(record: SessionRecord, origin: StagedOrigin): StagedSession {
+  const lists = { subscriptions: [], queue: [], sent: new Set<number>(), received: [], known: [] }
+  return { record, origin, ...lists, will: undefined }
+}
+
+/** Whether a session can have that, behind what it has. */
+function isPossible({ queue }: StagedSession, part: SessionPart): boolean {
+  if (part.type === 'subscription') return parseFilter(part.subscription.filter) !== undefined
+  if (part.type === 'received') return part.packetId > 0
+  return part.type !== 'entry' || part.entry.position > (queue.at(-1)?.position ?? -1)
+}
+
+function add(staged: StagedSession, part: SessionPart): void {
+  switch (part.type) {
+    case 'subscription':
+      staged.subscriptions.push(part.subscription)
+      break
+    case 'received':
+      staged.received.push({ packetId: part.packetId, id: part.id, isFromElsewhere: true })
+      break
+    case 'will':
+      staged.will = part.will
+      break
+    case 'known':
+      staged.known.push(part.id)
+      break
+    case 'entry':
+      staged.queue.push(part.entry)
+      if (part.wasSent) staged.sent.add(part.entry.position)
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Sessions on their way to another node, as this node, the old owner, keeps them (PROTOCOLS section 4).
+ *
+ * A leaving session has no client and cannot get one without a claim. It stays in the routes, and what is delivered to it is
+ * queued durably behind its departure mark, until the new owner has it. Who the new owner is, and whether there is one, it is
+ * told. Invariant: what was accepted for the session is on this disk, or on its new owner's.
+ */
+import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
+import { compareTokens } from '../core/ids.ts'
+import type { QueuedRecord, SessionPart } from '../core/ports/session-journal.ts'
+import type { MessageId } from '../core/publication.ts'
+import type { FreezeAnswer, LeavingSession, SessionSnapshot } from '../core/ports/session-ownership.ts'
+import type { CommitWaiters } from './commit-waiters.ts'
+import { IngressFloors } from './ingress-floors.ts'
+import type { MqttServices } from './mqtt-services.ts'
+import type { SessionKeeper } from './session-keeper.ts'
+import type { Session } from './session.ts'
+import { willRecord } from './will.ts'
+
+/**
+ * Positions left free between the snapshot and the tail: should the session come back to an earlier owner before all that
+ * reached it there had followed, it belongs in between. A session may move 2^26 times before positions run out.
+ */
+const GAP = 2 ** 26
+/** How long a session waits, once its client's publications are accepted, for outboxes to drain. */
+const CATCH_UP_MS = 1500
+const CATCH_UP_POLL_MS = 20
+
+type DepartureServices = Pick<MqttServices, 'journal' | 'clock' | 'forwarder' | 'router'>
+
+export class SessionDepartures {
+  readonly #services: DepartureServices
+  readonly #keeper: SessionKeeper
+  readonly #commits: CommitWaiters
+
+  constructor(services: DepartureServices, keeper: SessionKeeper, commits: CommitWaiters) {
+    this.#services = services
+    this.#keeper = keeper
+    this.#commits = commits
+  }
+
+  freeze(
+    clientId: ClientId,
+    token: FencingToken,
+    to: NodeId,
+    done: (snapshot: SessionSnapshot) => void,
+  ): FreezeAnswer {
+    const session = this.#keeper.get(clientId)
+    if (session?.isJournaled !== true || session.expiryIntervalSeconds === 0) return 'nothing'
+    if (!isOwnedUnder(session, token)) return 'nothing'
+    if (session.departure === undefined) {
+      this.#keeper.stopServing(session)
+      session.departure = { to, nextPosition: session.queue.nextPosition + GAP }
+      session.queue.skipTo(session.departure.nextPosition)
+      session.isClaimed = false
+      session.token = token
+    } else if (session.departure.to !== to) return 'busy'
+    const { departure } = session
+    this.#whenSettled(session, () => {
+      if (session.departure !== departure || this.#keeper.get(clientId) !== session) return
+      this.#services.journal.putSession(session.record())
+      const floors = new IngressFloors(session.floors?.list())
+      floors.raise(this.#services.router.receivedUpTo())
+      const snapshot = {
+        session: { ...session.record(), floors: floors.list() },
+        parts: partsOf(session, departure.nextPosition),
+      }
+      this.#commits.whenCommitted(() => {
+        if (session.departure === departure && this.#keeper.get(clientId) === session) done(snapshot)
+      })
+    })
+    return 'frozen'
+  }
+
+  /**
+   * When everything the client published is accepted by everybody, and, as far as that does not take long, has left the outboxes
+   * of those who were late: what it publishes on the next node must not overtake it.
+   */
+  #whenSettled(session: Session, done: () => void): void {
+    const { clock, forwarder } = this.#services
+    const endMs = clock.now() + CATCH_UP_MS
+    const check = (): void => {
+      if (forwarder.isCatchingUp && clock.now() < endMs) clock.schedule(CATCH_UP_POLL_MS, check)
+      else done()
+    }
+    session.whenSettled(check)
+  }
+
+  isLeaving(clientId: ClientId, token: FencingToken): boolean {
+    const session = this.#keeper.get(clientId)
+    return session?.departure !== undefined && compareTokens(session.token, token) === 0
+  }
+
+  thaw(clientId: ClientId): void {
+    const session = this.#keeper.get(clientId)
+    if (session?.departure === undefined) return
+    session.departure = undefined
+    this.#services.journal.putSession(session.record())
+  }
+
+  tail(clientId: ClientId, position: number, messagesMax: number): readonly QueuedRecord[] {
+    const records: QueuedRecord[] = []
+    for (const { publication, ...message } of this.#keeper
+      .get(clientId)
+      ?.queue.waitingFrom(position, messagesMax) ?? []) {
+      if (publication !== undefined) records.push({ ...message, publication })
+    }
+    return records
+  }
+
+  tailKept(clientId: ClientId, position: number): void {
+    const session = this.#keeper.get(clientId)
+    if (session?.departure === undefined) return
+    this.#keeper.cancelWill(clientId) // its client is elsewhere
+    const [oldest] = session.queue.waitingFrom(0, 1)
+    if (oldest === undefined || oldest.position >= position) return
+    session.departure = { ...session.departure, nextPosition: position }
+    this.#services.journal.atomically(() => {
+      session.dropQueued(position)
+      this.#services.journal.putSession(session.record())
+    })
+  }
+
+  withdrawShared(clientId: ClientId): void {
+    const session = this.#keeper.get(clientId)
+    if (session?.departure !== undefined) session.unrouteShared()
+  }
+
+  withdraw(clientId: ClientId): readonly MessageId[] {
+    const session = this.#keeper.get(clientId)
+    if (session?.departure === undefined) return []
+    // Before it leaves the routes: of what is published after, some may pass this node by.
+    const received = this.#services.router.receivedUpTo()
+    session.unroute()
+    return received
+  }
+
+  forget(clientId: ClientId): void {
+    const session = this.#keeper.get(clientId)
+    if (session?.departure === undefined) return
+    this.#keeper.cancelWill(clientId)
+    this.#keeper.end(session)
+  }
+
+  leaving(): readonly LeavingSession[] {
+    const leaving: LeavingSession[] = []
+    for (const { clientId, token, departure } of this.#keeper.all()) {
+      if (departure !== undefined) leaving.push({ clientId, token, departure })
+    }
+    return leaving
+  }
+}
+
+/** A record may be newer than the session: a claim whose outcome this node never learnt, in between nobody else's. */
+function isOwnedUnder(session: Session, token: FencingToken): boolean {
+  const order = compareTokens(session.token, token)
+  return order === 0 || (order < 0 && !session.isClaimed && session.departure === undefined)
+}
+
+function nameOf(id: MessageId | undefined): string {
+  return `${id?.incarnation}:${id?.number}`
+}
+
+/** Everything the session has below `nextPosition`, as it is now. */
+function partsOf(session: Session, nextPosition: number): readonly SessionPart[] {
+  const parts: SessionPart[] = []
+  for (const [filter, subscription] of session.subscriptions) {
+    const { qos, noLocal, retainAsPublished, subscriptionIdentifiers } = subscription
+    const [subscriptionIdentifier] = subscriptionIdentifiers
+    parts.push({
+      type: 'subscription',
+      subscription: { filter, qos, noLocal, retainAsPublished, subscriptionIdentifier },
+    })
+  }
+  for (const {
+    publication,
+    duplicate,
+    position,
+    qos,
+    retain,
+    subscriptionIdentifiers,
+  } of session.queue.waitingFrom(0)) {
+    if (position >= nextPosition) break
+    const entry =
+      publication === undefined
+        ? ({ position, isReleased: true } as const)
+        : { position, qos, retain, subscriptionIdentifiers, publication }
+    parts.push({ type: 'entry', entry, wasSent: duplicate })
+  }
+  for (const { packetId, id } of session.receipts()) parts.push({ type: 'received', packetId, id })
+  // What is in the tail the next owner does not have yet.
+  const following = new Set(
+    session.queue.waitingFrom(nextPosition).map(({ publication }) => nameOf(publication?.id)),
+  )
+  for (const id of session.arrival?.known() ?? []) {
+    if (!following.has(nameOf(id))) parts.push({ type: 'known', id })
+  }
+  const { will } = session
+  if (will !== undefined) parts.push({ type: 'will', will: willRecord(will) })
+  return parts
+}

@@ -1,0 +1,24 @@
+import type { ClientId } from '../core/ids.ts'
+import type { Session } from './session.ts'
+import type { Will } from './will.ts'
+
+/** What moving sessions need of who keeps them all. */
+export interface SessionKeeper {
+  get(clientId: ClientId): Session | undefined
+  all(): Iterable<Session>
+  /** Whether a claim of this client id is under way. */
+  isClaiming(clientId: ClientId): boolean
+  /** In the place of the one there may be, which has been taken out of routing. */
+  put(session: Session): void
+  /** Ends its connection, or the one about to be established (0x8E). */
+  stopServing(session: Session): void
+  /** Another node wants nothing of it: ends its connection and the session. */
+  surrender(clientId: ClientId): void
+  /** Takes it out of routing and the journal, and publishes a will that was pending. Its ownership is another's. */
+  end(session: Session): void
+  cancelWill(clientId: ClientId): void
+  /** The will of a session that came without its client is pending here now. */
+  resumeWill(session: Session, will: Will): void
+  /** Claims it for nobody who is connected. False when that did not succeed. */
+  claimUnattended(clientId: ClientId, expiryIntervalSeconds: number): Promise<boolean>
+}

@@ -1,0 +1,60 @@
+/**
+ * The nodes that are gone and may return: for each of them messages at QoS ≥ 1 are kept (PROTOCOLS section 6).
+ *
+ * It brings together who is known to the cluster, whose outbox is kept and whose interest stays in the index; it keeps
+ * neither. Invariant: a node that was a member, is none, and is not retired, has an outbox and is in the index, with
+ * its last interest if that is known here, and else as one that wants everything; beyond `limits.awayNodesMax` the one
+ * longest gone is forgotten, and counted.
+ */
+import type { Coordinator } from '../../coordination/coordinator.ts'
+import type { KeptInterest } from '../../routing/kept-interest.ts'
+import type { PeerForwarder } from '../../routing/peer-forwarder.ts'
+import type { HashedRemoteIndex } from '../../routing/remote-index.ts'
+import type { NodeId } from '../core/ids.ts'
+import type { Logger } from '../core/ports/logger.ts'
+
+interface AwayContext {
+  readonly coordinator: Pick<Coordinator, 'absentNodes' | 'retiredNodes'>
+  readonly forwarder: Pick<PeerForwarder, 'awayNodes' | 'expectBack' | 'forget' | 'isMember'>
+  readonly keptInterest: Pick<KeptInterest, 'keep'>
+  readonly remoteIndex: Pick<HashedRemoteIndex, 'nodes'>
+  readonly logger: Logger
+}
+
+export class AwayNodes {
+  readonly #context: AwayContext
+  /** Those of `unknown` of whom the operator was told. */
+  #reported: ReadonlySet<NodeId> = new Set()
+
+  constructor(context: AwayContext) {
+    this.#context = context
+  }
+
+  /** After the forwarder, and before the interest exchange, was told of a change of members; or when more is known. */
+  update(): void {
+    const { coordinator, forwarder, keptInterest } = this.#context
+    for (const nodeId of coordinator.retiredNodes) forwarder.forget(nodeId)
+    for (const nodeId of coordinator.absentNodes) forwarder.expectBack(nodeId)
+    keptInterest.keep(forwarder.awayNodes, nodeId => forwarder.isMember(nodeId))
+    this.#report()
+  }
+
+  #report(): void {
+    const { unknown } = this
+    for (const nodeId of unknown) {
+      if (this.#reported.has(nodeId)) continue
+      this.#context.logger.warn(
+        `node ${nodeId} is gone, and what its sessions want is not known here: everything published at QoS 1 and 2 is kept ` +
+          `for it, up to queues.outboxMessagesMax and outboxBytesMax; should it never return: grapevine nodes forget ${nodeId}`,
+        { nodeId },
+      )
+    }
+    this.#reported = new Set(unknown)
+  }
+
+  /** Of the nodes that are gone, those for which everything is kept, since what they want is not known here. */
+  get unknown(): readonly NodeId[] {
+    const { forwarder, remoteIndex } = this.#context
+    return forwarder.awayNodes.filter(nodeId => remoteIndex.nodes.get(nodeId)?.isKnown === false)
+  }
+}

@@ -1,0 +1,60 @@
+import type { InterestExchange } from '../../gossip/interest-exchange.ts'
+import type { Member } from '../core/ports/membership.ts'
+import type { ReadinessCheck } from '../core/ports/node-status.ts'
+
+/** Of a broker's life, in this order. */
+export type Phase = 'new' | 'joining' | 'serving' | 'stopping'
+
+interface BrokerView {
+  /** It may act for its clients. */
+  readonly isOwner: boolean
+  readonly phase: Phase
+  /** Members it has no link with. */
+  readonly unlinked: readonly Member[]
+  readonly interest: Pick<InterestExchange, 'missing' | 'unheard'>
+  /** Undefined while the local store takes writes. */
+  readonly storeError: string | undefined
+}
+
+/** What must be well for a broker to take clients, and how it is, for operators. */
+export function brokerReadiness({
+  isOwner,
+  phase,
+  unlinked,
+  interest,
+  storeError,
+}: BrokerView): ReadinessCheck[] {
+  const isServing = phase === 'serving'
+  const { missing, unheard } = interest
+  return [
+    {
+      name: 'coordination',
+      ok: isOwner,
+      detail: isOwner
+        ? 'lease held'
+        : 'no lease: the coordination store does not answer, or the node has not joined',
+    },
+    {
+      name: 'mesh',
+      ok: isServing || unlinked.length === 0,
+      detail: unlinked.length === 0 ? 'linked with every member' : `no link with ${names(unlinked)}`,
+    },
+    {
+      name: 'interest',
+      ok: isServing,
+      detail: isServing
+        ? 'subscriptions exchanged with every member'
+        : `waiting for the subscriptions of [${missing.join(', ')}], for [${unheard.join(', ')}] to confirm ours`,
+    },
+    { name: 'storage', ok: storeError === undefined, detail: storeError ?? 'writable' },
+    {
+      name: 'listeners',
+      ok: isServing,
+      detail: isServing ? 'serving clients' : `not serving clients: ${phase}`,
+    },
+  ]
+}
+
+function names(members: readonly Member[]): string {
+  return members.map(({ nodeId }) => nodeId).join(', ')
+}
