@@ -1,5 +1,6 @@
 import { KeyValueState } from '../../coordination/embedded/key-value-state.ts'
 import { WatchHub } from '../../coordination/embedded/watch-hub.ts'
+import { StoreRefusal } from '../../coordination/store-refusal.ts'
 import { GrapevineError } from '../../src/core/errors.ts'
 import type { Clock, Timer } from '../../src/core/ports/clock.ts'
 import type {
@@ -7,6 +8,7 @@ import type {
   CoordinationLease,
   CoordinationOutcome,
   CoordinationStore,
+  CoordinationStoreStatus,
   CoordinationTransaction,
   CoordinationWatch,
   CoordinationWatcher,
@@ -21,13 +23,18 @@ const ONE_WAY_MS = 0.5
  */
 export class SimCoordinationService {
   readonly #clock: Clock
-  readonly state = new KeyValueState()
-  readonly watches = new WatchHub(this.state)
+  readonly state: KeyValueState
+  readonly watches: WatchHub
+  /** What `status` says of its space, for tests that fill it. */
+  quotaBytes: number | undefined
   #expiry: Timer | undefined
   #leases = 0
 
-  constructor(clock: Clock) {
+  /** `state`: what it begins with, as after a restore. */
+  constructor(clock: Clock, state = new KeyValueState()) {
     this.#clock = clock
+    this.state = state
+    this.watches = new WatchHub(state)
   }
 
   /** What one node holds of the service. */
@@ -88,7 +95,7 @@ class SimCoordinationStore implements CoordinationStore {
     return this.#ask((): CoordinationOutcome => {
       const result = this.#service.state.transact(transaction)
       return 'refused' in result
-        ? { outcome: 'unavailable', reason: result.refused }
+        ? { outcome: 'unavailable', reason: result.refused, isRefusal: true }
         : { outcome: 'done', result }
     }).catch(() => ({ outcome: 'unknown', reason: 'the coordination store was closed' }))
   }
@@ -131,6 +138,19 @@ class SimCoordinationStore implements CoordinationStore {
     }
     this.#watches.add(watch)
     return watch
+  }
+
+  async compact(revision: number): Promise<void> {
+    const refused = await this.#ask(() => this.#service.state.compact(revision))
+    if (refused !== undefined) throw new StoreRefusal(refused.refused)
+  }
+
+  status(): Promise<CoordinationStoreStatus> {
+    return this.#ask(() => {
+      const { sizeBytes } = this.#service.state
+      const { quotaBytes } = this.#service
+      return { sizeBytes, sizeInUseBytes: sizeBytes, quotaBytes, alarm: undefined, version: 'simulated' }
+    })
   }
 
   close(): Promise<void> {

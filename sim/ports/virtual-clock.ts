@@ -20,6 +20,12 @@ export class VirtualClock implements Clock {
   #order = 0
   #wallOffsetMs = WALL_ORIGIN_MS
   readonly #tasks: Task[] = [] // binary heap
+  readonly #settle: () => Promise<void>
+
+  /** `settled`: resolves when every promise that can settle without time passing has done so. */
+  constructor(settled: () => Promise<void> = settle) {
+    this.#settle = settled
+  }
 
   now(): number {
     return this.#nowMs
@@ -50,14 +56,14 @@ export class VirtualClock implements Clock {
   /** Runs everything due within the next `ms`, in order, and sets the time to its end. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms
-    await settle()
+    await this.#settle()
     for (let task = this.#tasks[0]; task !== undefined && task.dueMs <= untilMs; task = this.#tasks[0]) {
       this.#pop()
       if (task.cancelled) continue
       this.#nowMs = Math.max(this.#nowMs, task.dueMs)
       if (task.intervalMs > 0) this.#reschedule(task)
       task.run()
-      await settle()
+      await this.#settle()
     }
     this.#nowMs = untilMs
   }

@@ -1,0 +1,222 @@
+/**
+ * What clients do during a run: who publishes and subscribes to what, who comes and goes. Made from the seed; it only drives
+ * clients and never looks at brokers.
+ */
+import type { Random } from '../../src/core/ports/random.ts'
+import type { QoS } from '../../src/core/qos.ts'
+import type { History } from '../clients/history.ts'
+import type { ClientProfile, ClientWorld, WantedSubscription } from '../clients/client-profile.ts'
+import { SimClient } from '../clients/sim-client.ts'
+import type { World } from '../world/world.ts'
+
+const TOPICS = 4
+/** Longer than any run. */
+const LONG_SECONDS = 86_400
+
+interface Publisher {
+  readonly client: SimClient
+  readonly qos: QoS
+  readonly intervalMs: number
+  topic(): string
+  readonly isRetainer: boolean
+}
+
+export class Workload {
+  readonly clients: SimClient[] = []
+  readonly #world: World
+  readonly #history: History
+  readonly #random: Random
+  readonly #isRoaming: boolean
+  readonly #publishers: Publisher[] = []
+  /** Come and go by themselves; the others only lose their node. */
+  readonly #restless: SimClient[] = []
+  readonly #readers: SimClient[] = []
+  #isOver = false
+
+  /** `isRoaming`: clients connect to any node, so that sessions move; else each has a home it waits for. */
+  constructor(world: World, history: History, isRoaming: boolean) {
+    this.#world = world
+    this.#isRoaming = isRoaming
+    this.#history = history
+    this.#random = world.random('workload')
+    this.#makePublishers()
+    this.#makeSubscribers()
+    this.#makeGroup()
+    this.#makeWills()
+    this.#makeRacers()
+  }
+
+  get publishers(): readonly SimClient[] {
+    return this.#publishers.map(({ client }) => client)
+  }
+
+  start(): void {
+    const { clock } = this.#world
+    for (const client of this.clients) clock.schedule(this.#random.fraction() * 3000, () => client.connect())
+    for (const publisher of this.#publishers) this.#publishNext(publisher)
+    for (const client of this.#restless) this.#disturbNext(client)
+    for (const client of this.#readers) this.#stallNext(client)
+  }
+
+  /** No new messages, everybody comes back, nobody leaves any more. */
+  settleDown(): void {
+    this.#isOver = true
+    for (const client of this.clients) {
+      if (client.profile.clientId === 'racer') client.settleDown()
+      else client.connect()
+    }
+  }
+
+  /** After the last CONNECT of those who race: nobody has the client id to itself unless one of them won. */
+  get racers(): readonly SimClient[] {
+    return this.clients.filter(({ profile }) => profile.clientId === 'racer')
+  }
+
+  #publishNext(publisher: Publisher): void {
+    const delayMs = publisher.intervalMs * (0.2 + this.#random.fraction() * 1.6)
+    this.#world.clock.schedule(delayMs, () => {
+      if (this.#isOver) return
+      const lot = this.#random.fraction()
+      const topic = publisher.topic()
+      if (publisher.isRetainer)
+        publisher.client.publish(topic, publisher.qos, { retain: true, isEmpty: lot < 0.3 })
+      else publisher.client.publish(topic, publisher.qos)
+      this.#publishNext(publisher)
+    })
+  }
+
+  #disturbNext(client: SimClient): void {
+    this.#world.clock.schedule(1000 + this.#random.fraction() * 15_000, () => {
+      if (this.#isOver) return
+      const lot = this.#random.fraction()
+      if (lot < 0.5) client.vanish(true)
+      else {
+        client.disconnect()
+        const awayMs = this.#random.fraction() * 5000
+        this.#world.clock.schedule(awayMs, () => client.connect())
+      }
+      this.#disturbNext(client)
+    })
+  }
+
+  #stallNext(client: SimClient): void {
+    this.#world.clock.schedule(2000 + this.#random.fraction() * 10_000, () => {
+      if (this.#isOver) {
+        client.setStalled(false)
+        return
+      }
+      client.setStalled(true)
+      this.#world.clock.schedule(this.#random.fraction() * 6000, () => client.setStalled(false))
+      this.#stallNext(client)
+    })
+  }
+
+  #makePublishers(): void {
+    const topic = (): string => `t/${this.#random.uint32() % TOPICS}`
+    const make = (clientId: string, qos: QoS, profile: Partial<ClientProfile>, isRestless = true): void => {
+      const client = this.#client(clientId, profile)
+      this.#publishers.push({ client, qos, intervalMs: 250, topic, isRetainer: false })
+      if (isRestless) this.#restless.push(client)
+    }
+    make('pub-q1', 1, {})
+    make('pub-q2', 2, {})
+    make('pub-q2-still', 2, {}, false)
+    make('pub-q1-v4', 1, { version: 4 })
+    make('pub-q1-clean', 1, { cleanStart: true, expirySeconds: 0 })
+    make('pub-q0', 0, { cleanStart: true, expirySeconds: 0 })
+    const retained = (): string => `r/${this.#random.uint32() % 5}`
+    for (const clientId of ['retain-a', 'retain-b']) {
+      const client = this.#client(clientId, {})
+      this.#restless.push(client)
+      this.#publishers.push({ client, qos: 1, intervalMs: 1500, topic: retained, isRetainer: true })
+    }
+  }
+
+  #makeSubscribers(): void {
+    const make = (
+      clientId: string,
+      wanted: WantedSubscription,
+      profile: Partial<ClientProfile> = {},
+    ): SimClient => {
+      const client = this.#client(clientId, profile)
+      client.subscribe(wanted)
+      this.#restless.push(client)
+      return client
+    }
+    make('sub-all-q2', { filter: 't/+', qos: 2, barrier: 'all' })
+    make('sub-hash-q1', { filter: 't/#', qos: 1, barrier: 'all' })
+    make('sub-v4', { filter: 't/1', qos: 1, barrier: 'local' }, { version: 4 })
+    make('sub-local', { filter: 't/2', qos: 2, barrier: 'local' })
+    make('sub-clean', { filter: 't/+', qos: 1, barrier: 'local' }, { cleanStart: true, expirySeconds: 0 })
+    this.#readers.push(make('sub-slow', { filter: 't/0', qos: 1, barrier: 'all' }))
+    const fickle = make('sub-fickle', { filter: 't/3', qos: 1, barrier: 'all' })
+    this.#changeMindNext(fickle, { filter: 't/3', qos: 1, barrier: 'all' }, true)
+    const still = this.#client('sub-still', {})
+    still.subscribe({ filter: 't/+', qos: 2, barrier: 'all' })
+  }
+
+  #changeMindNext(client: SimClient, wanted: WantedSubscription, isSubscribed: boolean): void {
+    this.#world.clock.schedule(1000 + this.#random.fraction() * 8000, () => {
+      if (this.#isOver) return
+      if (isSubscribed) client.unsubscribe(wanted)
+      else client.subscribe(wanted)
+      this.#changeMindNext(client, wanted, !isSubscribed)
+    })
+  }
+
+  #makeGroup(): void {
+    for (let i = 0; i < 3; i++) {
+      const client = this.#client(`share-${i}`, {})
+      client.subscribe({ filter: 't/+', group: 'g', qos: 1, barrier: 'all' })
+      if (i > 0) this.#restless.push(client)
+    }
+  }
+
+  #makeWills(): void {
+    const watcher = this.#client('will-watch', {})
+    watcher.subscribe({ filter: 'w/+', qos: 2, barrier: 'all' })
+    for (const [clientId, willDelaySeconds] of [
+      ['will-now', 0],
+      ['will-late', 3],
+    ] as const) {
+      this.#restless.push(this.#client(clientId, { willDelaySeconds }))
+    }
+  }
+
+  /** Several with one client id, which throw each other out again and again. */
+  #makeRacers(): void {
+    for (let i = 0; i < 3; i++) {
+      const client = this.#client('racer', {})
+      this.#restless.push(client)
+    }
+  }
+
+  #client(clientId: string, profile: Partial<ClientProfile>): SimClient {
+    const world: ClientWorld = {
+      clock: this.#world.clock,
+      trace: this.#world.trace,
+      history: this.#history,
+      nodeIds: this.#world.nodes.map(({ nodeId }) => nodeId),
+      dial: (nodeId, listener) => this.#world.node(nodeId).dial(listener),
+    }
+    const number = this.clients.length
+    const random = this.#world.random(`client ${number} ${clientId}`)
+    const home = world.nodeIds[random.uint32() % world.nodeIds.length]
+    const client = new SimClient(
+      world,
+      {
+        clientId,
+        version: 5,
+        cleanStart: false,
+        expirySeconds: LONG_SECONDS,
+        willDelaySeconds: undefined,
+        // Those who race do so from everywhere.
+        home: this.#isRoaming || clientId === 'racer' ? undefined : home,
+        ...profile,
+      },
+      random,
+    )
+    this.clients.push(client)
+    return client
+  }
+}

@@ -1,0 +1,155 @@
+import type { NodeId } from '../../src/core/ids.ts'
+import type { ByteStream, ByteStreamListener } from '../../src/core/ports/byte-stream.ts'
+import type { VirtualClock } from '../ports/virtual-clock.ts'
+import { CLIENTS, type NetworkConditions } from './network-conditions.ts'
+import { Pipe } from './pipe.ts'
+import type { ProcessClock } from './process-clock.ts'
+
+/** Bytes the kernel takes for a client that does not read, before `write` says it is enough. */
+const SOCKET_BUFFER_BYTES = 64 * 1024
+
+/** What a client hears of its socket. `writtenMs`: when the broker handed the bytes to its kernel. */
+export interface SocketListener {
+  onData(chunk: Uint8Array, writtenMs: number): void
+  onClose(): void
+}
+
+/**
+ * A TCP connection between a client and a simulated process. Bytes the process has written are in the kernel: they arrive
+ * also when it dies or stops right after.
+ */
+export class ClientSocket {
+  readonly nodeId: NodeId
+  readonly stream: ByteStream
+  readonly #clock: VirtualClock
+  readonly #process: ProcessClock
+  readonly #up: Pipe
+  readonly #down: Pipe
+  readonly #listener: SocketListener
+  #server: ByteStreamListener | undefined
+  #isPaused = false
+  #kept: Uint8Array[] = []
+  /** Set while the client does not read. */
+  #stalled: { chunk: Uint8Array; writtenMs: number }[] | undefined
+  #stalledBytes = 0
+  #isServerClosed = false
+  #isClientClosed = false
+
+  constructor(
+    { clock, conditions }: { readonly clock: VirtualClock; readonly conditions: NetworkConditions },
+    nodeId: NodeId,
+    process: ProcessClock,
+    listener: SocketListener,
+  ) {
+    this.nodeId = nodeId
+    this.#clock = clock
+    this.#process = process
+    this.#listener = listener
+    this.#up = new Pipe(clock, conditions, CLIENTS, nodeId)
+    this.#down = new Pipe(clock, conditions, nodeId, CLIENTS)
+    this.stream = this.#makeStream()
+  }
+
+  /** The client sends. */
+  send(bytes: Uint8Array): void {
+    if (this.#isClientClosed) return
+    this.#up.push(bytes.length, () => this.#process.deliver(() => this.#arrive(bytes)))
+  }
+
+  /** The client closes, or is gone. */
+  close(): void {
+    if (this.#isClientClosed) return
+    this.#isClientClosed = true
+    this.#up.push(0, () => this.#process.deliver(() => this.#endServer('ECONNRESET')))
+  }
+
+  /** The client stops reading, or goes on. */
+  setStalled(isStalled: boolean): void {
+    if (isStalled) {
+      this.#stalled ??= []
+      return
+    }
+    const held = this.#stalled ?? []
+    this.#stalled = undefined
+    this.#stalledBytes = 0
+    for (const { chunk, writtenMs } of held) this.#listener.onData(chunk, writtenMs)
+    if (held.length > 0) this.#process.deliver(() => !this.#isServerClosed && this.#server?.onDrain())
+  }
+
+  /** The process died: the client hears of it. */
+  crash(): void {
+    this.#isServerClosed = true
+    this.#down.push(0, () => this.#endClient())
+  }
+
+  #arrive(bytes: Uint8Array): void {
+    if (this.#isServerClosed) return
+    if (this.#isPaused || this.#kept.length > 0) this.#kept.push(bytes)
+    else this.#server?.onData(Buffer.from(bytes))
+  }
+
+  #arriveKept(): void {
+    while (!this.#isPaused && !this.#isServerClosed) {
+      const bytes = this.#kept.shift()
+      if (bytes === undefined) return
+      this.#server?.onData(Buffer.from(bytes))
+    }
+  }
+
+  #endServer(error: string | undefined): void {
+    if (this.#isServerClosed) return
+    this.#isServerClosed = true
+    this.#server?.onClose(error)
+  }
+
+  #endClient(): void {
+    if (this.#isClientClosed) return
+    this.#isClientClosed = true
+    this.#listener.onClose()
+  }
+
+  #closeFromServer(): void {
+    if (this.#isServerClosed) return
+    this.#down.push(0, () => this.#endClient())
+    this.#process.defer(() => this.#endServer(undefined))
+  }
+
+  #makeStream(): ByteStream {
+    // Methods of a literal, whose `this` is the stream.
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    const socket = this
+    return {
+      remote: 'sim:0',
+      get pendingBytes() {
+        return Math.max(0, socket.#stalledBytes - SOCKET_BUFFER_BYTES)
+      },
+      listen(listener) {
+        socket.#server = listener
+      },
+      write(bytes) {
+        if (socket.#isServerClosed) return true
+        const chunk = new Uint8Array(bytes)
+        const writtenMs = socket.#clock.now()
+        if (socket.#stalled !== undefined) socket.#stalledBytes += chunk.length
+        socket.#down.push(chunk.length, () => {
+          if (socket.#stalled === undefined) socket.#listener.onData(chunk, writtenMs)
+          else socket.#stalled.push({ chunk, writtenMs })
+        })
+        return socket.#stalledBytes <= SOCKET_BUFFER_BYTES
+      },
+      pause() {
+        socket.#isPaused = true
+      },
+      resume() {
+        socket.#isPaused = false
+        if (socket.#kept.length > 0) socket.#process.defer(() => socket.#arriveKept())
+      },
+      end() {
+        socket.#closeFromServer()
+      },
+      destroy() {
+        socket.#closeFromServer()
+      },
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A simulated cluster and all it stands on: one virtual clock, one network, one coordination service, and nodes that run the
+ * production code.
+ *
+ * Invariant: everything that happens follows from the seed. Each purpose draws from a generator of its own, so that a change
+ * in one (another fault, another client) does not shift the chance of the others.
+ */
+import type { NodeId } from '../../src/core/ids.ts'
+import type { Random } from '../../src/core/ports/random.ts'
+import type { BrokerNode } from '../../src/node/broker-node.ts'
+import { SeededRandom } from '../ports/seeded-random.ts'
+import { SimCoordinationService } from '../ports/sim-coordination-store.ts'
+import { VirtualClock } from '../ports/virtual-clock.ts'
+import { promisesSettled } from './ambient.ts'
+import { CrashDisk } from './crash-disk.ts'
+import { GossipNetwork, type GossipWeakness } from './gossip-network.ts'
+import { MeshNetwork } from './mesh-network.ts'
+import { type LatencyProfile, NetworkConditions } from './network-conditions.ts'
+import { SimNode } from './sim-node.ts'
+import type { StoreAvailability, StoreClientContext } from './store-client.ts'
+import { Trace } from './trace.ts'
+
+export interface WorldOptions {
+  readonly seed: number
+  readonly nodes: number
+  readonly latency: LatencyProfile
+  readonly gossip: GossipWeakness
+  /** Whether the timeline has every frame and packet. */
+  readonly isDetailed: boolean
+}
+
+export class World {
+  readonly clock = new VirtualClock(promisesSettled)
+  readonly trace: Trace
+  readonly conditions: NetworkConditions
+  readonly service: SimCoordinationService
+  readonly availability: StoreAvailability = { isDown: false }
+  readonly mesh: MeshNetwork
+  readonly gossip: GossipNetwork
+  readonly nodes: readonly SimNode[]
+  /** What production code did that it must never do: exceptions and rejections nobody handled. */
+  readonly broken: string[] = []
+  /** Every process that began. */
+  readonly starts: { readonly nodeId: NodeId; readonly atMs: number }[] = []
+  readonly storeContext: StoreClientContext
+  /** Sees each process before it starts: where tests plant bugs. */
+  onProcess: (broker: BrokerNode) => void = () => undefined
+  readonly #seed: number
+  readonly #processes: Random
+  readonly #wallOffsets = new Map<NodeId, number>()
+
+  constructor({ seed, nodes, latency, gossip, isDetailed }: WorldOptions) {
+    this.#seed = seed
+    this.trace = new Trace(() => this.clock.now(), isDetailed)
+    this.conditions = new NetworkConditions(latency, this.random('latency'))
+    this.service = new SimCoordinationService(this.clock)
+    this.#processes = this.random('processes')
+    const context = { clock: this.clock, conditions: this.conditions, trace: this.trace }
+    this.mesh = new MeshNetwork({ ...context, random: this.random('mesh') })
+    this.gossip = new GossipNetwork(this.clock, this.conditions, this.random('gossip'), gossip)
+    this.storeContext = {
+      ...context,
+      service: this.service,
+      availability: this.availability,
+      random: this.random('store'),
+    }
+    this.nodes = Array.from({ length: nodes }, (_, i) => {
+      const nodeId = `node-${i}`
+      return new SimNode(this, nodeId, new CrashDisk(this.random(`disk of ${nodeId}`)))
+    })
+  }
+
+  /** Chance for one purpose: a function of the seed and the purpose's name. */
+  random(purpose: string): SeededRandom {
+    let hash = this.#seed ^ 0x811c9dc5
+    for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193)
+    return new SeededRandom(hash)
+  }
+
+  node(nodeId: NodeId): SimNode {
+    const node = this.nodes.find(candidate => candidate.nodeId === nodeId)
+    if (node === undefined) throw new Error(`there is no ${nodeId} in this world`)
+    return node
+  }
+
+  /** Randomness for a process about to start. */
+  processRandom(): SeededRandom {
+    return new SeededRandom(this.#processes.uint32())
+  }
+
+  /** How far the node's wall clock is off. */
+  wallOffsetOf(nodeId: NodeId): number {
+    return this.#wallOffsets.get(nodeId) ?? 0
+  }
+
+  /** Jumps the wall clock of a machine. */
+  jumpWallClock(nodeId: NodeId, byMs: number): void {
+    this.#wallOffsets.set(nodeId, this.wallOffsetOf(nodeId) + byMs)
+    this.node(nodeId).jumpWallClock(byMs)
+  }
+
+  reportBroken(what: string): void {
+    this.trace.note('BROKEN', what)
+    this.broken.push(what)
+  }
+}

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { chaos, describeFailure } from '../../sim/chaos/chaos-command.ts'
+
+const SEEDS = 1000
+
+describe(`${SEEDS} simulated clusters under faults`, () => {
+  for (const isRoaming of [false, true]) {
+    it(`keep every invariant with clients that ${isRoaming ? 'go from node to node' : 'stay'}`, async function () {
+      this.timeout(0)
+      const plan = {
+        from: 1,
+        seeds: SEEDS,
+        nodes: 3,
+        minutes: 1,
+        isRoaming,
+        isShrinking: false,
+        commit: 'this one',
+      }
+      const { failed } = await chaos(plan, () => undefined)
+      assert.equal(failed.length, 0, failed.map(describeFailure).join('\n'))
+    })
+  }
+})

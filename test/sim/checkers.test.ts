@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict'
+import { check } from '../../sim/checkers/all-checkers.ts'
+import type { ConnectionRecord, PublishRecord } from '../../sim/clients/history.ts'
+import { OutcomeBuilder } from './support/outcome-builder.ts'
+
+/** A publisher on node-0 and a durable subscriber of `t/+` on node-1; nothing is amiss. */
+function wellBehaved(): {
+  run: OutcomeBuilder
+  publisher: ConnectionRecord
+  subscriber: ConnectionRecord
+  first: PublishRecord
+} {
+  const run = new OutcomeBuilder()
+  const publisher = run.connect('pub', 'node-0', 0)
+  const subscriber = run.connect('sub', 'node-1', 0)
+  run.subscribe(subscriber, 't/+', 10)
+  const first = run.publish(publisher, 1, 20)
+  run.deliver(subscriber, first, 30)
+  return { run, publisher, subscriber, first }
+}
+
+function finds(run: OutcomeBuilder, ...checkers: readonly string[]): void {
+  const found = new Set(check(run.build()).map(({ checker }) => checker))
+  assert.deepEqual([...found].sort(), [...checkers].sort())
+}
+
+describe('Checkers of chaos runs', () => {
+  it('find nothing where all is well', () => {
+    finds(wellBehaved().run)
+  })
+
+  describe('acknowledged-means-kept', () => {
+    it('finds a message that was acknowledged and never came', () => {
+      const { run, publisher } = wellBehaved()
+      run.publish(publisher, 2, 40)
+      finds(run, 'acknowledged-means-kept')
+    })
+
+    it('asks for nothing that was not acknowledged, or was sent before the SUBACK', () => {
+      const { run, publisher } = wellBehaved()
+      run.publish(publisher, 2, 40, { acknowledgedMs: undefined })
+      run.publish(publisher, 3, 5)
+      finds(run)
+    })
+
+    it('asks of a subscription with barrier local only what was sent to its own node', () => {
+      const { run, publisher } = wellBehaved()
+      const here = run.connect('local', 'node-0', 0)
+      run.subscribe(here, 't/+', 10, { barrier: 'local' })
+      const there = run.connect('remote', 'node-2', 0)
+      run.subscribe(there, 't/+', 10, { barrier: 'local' })
+      finds(run, 'acknowledged-means-kept')
+      run.deliver(here, run.history.publishes[0] as PublishRecord, 30)
+      finds(run)
+      assert.equal(publisher.nodeId, 'node-0')
+    })
+
+    it('counts a message that a node dropped though no cap was near', () => {
+      const { run } = wellBehaved()
+      run.outcome = { ...run.outcome, dropped: { droppedQueueFull: 1 } }
+      finds(run, 'comes-to-rest')
+    })
+  })
+
+  it('no-phantoms finds what nobody published, and what came under another topic', () => {
+    const { run, subscriber, first } = wellBehaved()
+    run.deliver(subscriber, first, 50, { payload: 'pub-99' })
+    finds(run, 'no-phantoms')
+    const other = wellBehaved()
+    other.run.deliver(other.subscriber, other.run.publish(other.publisher, 2, 40), 50, { topic: 't/2' })
+    finds(other.run, 'no-phantoms')
+  })
+
+  it('exactly-once finds a QoS 2 message that came twice, but not its retransmission', () => {
+    const { run, subscriber, first } = wellBehaved()
+    run.deliver(subscriber, first, 40, { isRetransmission: true })
+    finds(run)
+    subscriber.closedMs = 45
+    const again = run.connect('sub', 'node-2', 50)
+    run.deliver(again, first, 60)
+    finds(run, 'exactly-once')
+  })
+
+  it('duplicates finds a QoS 1 message that came twice on one connection, unless its publisher sent it twice', () => {
+    const { run, publisher, subscriber } = wellBehaved()
+    const once = run.publish(publisher, 2, 40, { qos: 1 })
+    run.deliver(subscriber, once, 50)
+    const twice = run.publish(publisher, 3, 60, {
+      qos: 1,
+      sends: [
+        { connection: publisher, atMs: 60 },
+        { connection: publisher, atMs: 70 },
+      ],
+    })
+    run.deliver(subscriber, twice, 75)
+    run.deliver(subscriber, twice, 80)
+    finds(run)
+    run.deliver(subscriber, once, 90)
+    finds(run, 'duplicates')
+    run.outcome = { ...run.outcome, starts: [{ nodeId: 'node-1', atMs: 85 }] }
+    finds(run)
+  })
+
+  it('order finds what came after a later message, on first delivery only', () => {
+    const { run, publisher, subscriber, first } = wellBehaved()
+    const second = run.publish(publisher, 2, 40)
+    const third = run.publish(publisher, 3, 45)
+    run.deliver(subscriber, third, 50)
+    run.deliver(subscriber, first, 55, { isRetransmission: true })
+    assert.deepEqual(
+      check(run.build()).map(({ checker }) => checker),
+      ['acknowledged-means-kept'],
+    )
+    run.deliver(subscriber, second, 60)
+    finds(run, 'order')
+  })
+
+  describe('one-owner', () => {
+    it('finds an acknowledgement written after another node had accepted the client', () => {
+      const { run, publisher } = wellBehaved()
+      run.connect('pub', 'node-2', 50)
+      run.history.acknowledgements.push({ connection: publisher, kind: 'puback', packetId: 1, writtenMs: 50 })
+      finds(run, 'last-connect-wins')
+      publisher.closedMs = 70
+      finds(run)
+      run.history.acknowledgements.push({ connection: publisher, kind: 'puback', packetId: 2, writtenMs: 52 })
+      finds(run, 'one-owner')
+    })
+
+    it('finds a token that did not rise with a change of owner', () => {
+      const { run } = wellBehaved()
+      const change = { clientId: 'pub', epoch: 1, atMs: 50, modRevision: 9 }
+      run.outcome = {
+        ...run.outcome,
+        ownerships: [
+          { ...change, nodeId: 'node-0', tokenRevision: 5 },
+          { ...change, nodeId: 'node-1', tokenRevision: 5 },
+        ],
+      }
+      finds(run, 'one-owner')
+    })
+  })
+
+  it('last-connect-wins finds two connections of one client id that stay open', () => {
+    const { run } = wellBehaved()
+    run.connect('pub', 'node-2', 50)
+    finds(run, 'last-connect-wins')
+  })
+
+  describe('session-present', () => {
+    it('finds a session that was lost', () => {
+      const { run, subscriber } = wellBehaved()
+      subscriber.closedMs = 40
+      run.connect('sub', 'node-2', 50, { sessionPresent: false })
+      finds(run, 'session-present')
+    })
+
+    it('finds a session that cannot be', () => {
+      const { run } = wellBehaved()
+      run.connect('new', 'node-2', 50, { sessionPresent: true })
+      finds(run, 'session-present')
+    })
+  })
+
+  it('unsuback-stops finds what was sent after UNSUBACK, unless a SUBSCRIBE was sent since', () => {
+    const { run, publisher, subscriber } = wellBehaved()
+    const [subscription] = run.history.subscriptions
+    if (subscription === undefined) throw new Error('there is one')
+    Object.assign(subscription, { unsubscribeSentMs: 40, unsubackMs: 42 })
+    const late = run.publish(publisher, 2, 50)
+    run.deliver(subscriber, late, 60)
+    finds(run, 'unsuback-stops')
+    run.history.attempts.push({ clientId: 'sub', filter: 't/+', atMs: 45, refusedMs: undefined })
+    finds(run)
+    run.history.attempts.splice(-1, 1, { clientId: 'sub', filter: 't/+', atMs: 45, refusedMs: 48 })
+    finds(run, 'unsuback-stops')
+  })
+
+  describe('retained-converges', () => {
+    it('finds nodes that differ', () => {
+      const { run } = wellBehaved()
+      run.outcome = { ...run.outcome, retained: [new Map([['r/1', 'x-1']]), new Map()] }
+      finds(run, 'retained-converges')
+    })
+
+    it('finds a message whose deletion came later', () => {
+      const { run, publisher } = wellBehaved()
+      run.publish(publisher, 2, 40, { topic: 'r/1', retain: true })
+      run.publish(publisher, 3, 60, { topic: 'r/1', retain: true, isEmpty: true })
+      const kept = new Map([['r/1', 'pub-2']])
+      run.outcome = { ...run.outcome, retained: [kept, kept] }
+      finds(run, 'retained-converges')
+    })
+
+    it('excuses runs with a clock far ahead', () => {
+      const { run } = wellBehaved()
+      run.outcome = { ...run.outcome, retained: [new Map([['r/1', 'x-1']]), new Map()], clockAheadMs: 501 }
+      finds(run)
+    })
+  })
+
+  describe('wills', () => {
+    function withWill(): {
+      run: OutcomeBuilder
+      lost: ConnectionRecord
+      will: PublishRecord
+      watcher: ConnectionRecord
+    } {
+      const run = new OutcomeBuilder()
+      const watcher = run.connect('will-watch', 'node-0', 0)
+      run.subscribe(watcher, 'w/+', 10)
+      const lost = run.connect('mortal', 'node-1', 20, {
+        will: { topic: 'w/mortal', payload: 'will:mortal:2', delaySeconds: 3 },
+      })
+      const will = { publisher: 'x', sequence: 1, topic: 'w/mortal', qos: 2 } as PublishRecord
+      return { run, lost, will, watcher }
+    }
+
+    it('finds one that never came', () => {
+      const { run, lost } = withWill()
+      Object.assign(lost, { abandonedMs: 1000, closedMs: 1000 })
+      finds(run, 'wills')
+    })
+
+    it('finds one that came while its client was there', () => {
+      const { run, watcher, will } = withWill()
+      run.deliver(watcher, will, 9000, { payload: 'will:mortal:2' })
+      finds(run, 'wills')
+    })
+
+    it('finds one that came before its delay, and exactly-once one that came twice', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { abandonedMs: 1000, closedMs: 1000 })
+      run.deliver(watcher, will, 2000, { payload: 'will:mortal:2' })
+      finds(run, 'wills')
+      run.history.deliveries.length = 0
+      run.deliver(watcher, will, 5000, { payload: 'will:mortal:2' })
+      finds(run)
+      run.deliver(watcher, will, 6000, { payload: 'will:mortal:2' })
+      finds(run, 'exactly-once')
+    })
+  })
+
+  it('shared-groups finds a message that no member got', () => {
+    const { run, publisher } = wellBehaved()
+    const member = run.connect('member', 'node-2', 0)
+    run.subscribe(member, 't/+', 100, { group: 'g', qos: 1 })
+    const shared = run.publish(publisher, 2, 200)
+    run.deliver(run.history.connections[1] as ConnectionRecord, shared, 210)
+    finds(run, 'shared-groups')
+    run.deliver(member, shared, 210, { qos: 1 })
+    finds(run)
+  })
+
+  it('flow-control finds what clients complain about', () => {
+    const { run, subscriber } = wellBehaved()
+    run.history.breaches.push({
+      connection: subscriber,
+      atMs: 50,
+      rule: 'receive-maximum',
+      detail: '11 in flight',
+    })
+    finds(run, 'flow-control')
+  })
+
+  it('comes-to-rest finds what had not settled, and exceptions of production code', () => {
+    const { run } = wellBehaved()
+    run.outcome = { ...run.outcome, unsettled: ['node-1 is not ready'] }
+    finds(run, 'comes-to-rest')
+    run.outcome = { ...run.outcome, unsettled: [], broken: ['node-1 threw'] }
+    finds(run, 'comes-to-rest')
+  })
+})

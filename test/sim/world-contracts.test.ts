@@ -1,0 +1,74 @@
+import { SeededRandom } from '../../sim/ports/seeded-random.ts'
+import { SimCoordinationService } from '../../sim/ports/sim-coordination-store.ts'
+import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
+import { CrashDisk } from '../../sim/world/crash-disk.ts'
+import { GossipNetwork } from '../../sim/world/gossip-network.ts'
+import { MeshNetwork } from '../../sim/world/mesh-network.ts'
+import { NetworkConditions } from '../../sim/world/network-conditions.ts'
+import { ProcessClock } from '../../sim/world/process-clock.ts'
+import { StoreClient } from '../../sim/world/store-client.ts'
+import { Trace } from '../../sim/world/trace.ts'
+import { coordinationStoreContract } from '../contract/coordination-store-contract.ts'
+import { gossipContract } from '../contract/gossip-contract.ts'
+import { peerTransportContract } from '../contract/peer-transport-contract.ts'
+import { makeStoreHarness, storeContract } from '../contract/store-contract.ts'
+
+const latency = { baseMs: 0.5, jitterMs: 0.2, tailShare: 0.05, tailMs: 20, bytesPerMs: 1_000_000 }
+
+function world() {
+  const clock = new VirtualClock()
+  const conditions = new NetworkConditions(latency, new SeededRandom(1))
+  const processClock = (): ProcessClock =>
+    new ProcessClock(clock, 0, error => {
+      throw error
+    })
+  return { clock, conditions, processClock, trace: new Trace(() => clock.now()), random: new SeededRandom(2) }
+}
+
+describe('MeshNetwork', () => {
+  peerTransportContract(() => {
+    const { clock, processClock, ...context } = world()
+    const network = new MeshNetwork({ clock, ...context })
+    return Promise.resolve({
+      subject: { transport: nodeId => Promise.resolve(network.transport(nodeId, processClock())) },
+      advance: ms => clock.advance(ms),
+      close: () => Promise.resolve(),
+    })
+  })
+})
+
+describe('GossipNetwork', () => {
+  gossipContract(() => {
+    const { clock, conditions, random, processClock } = world()
+    const network = new GossipNetwork(clock, conditions, random, { lost: 0.1, doubled: 0.1, delayMs: 5 })
+    const members = ['a', 'b', 'c'].map(site => network.member(site, processClock()))
+    return Promise.resolve({
+      subject: {
+        members,
+        close: gone => members.filter(member => member === gone).forEach(member => network.leave(member)),
+      },
+      advance: ms => clock.advance(ms),
+      close: () => Promise.resolve(),
+    })
+  })
+})
+
+coordinationStoreContract('StoreClient', () => {
+  const { clock, processClock, ...context } = world()
+  const service = new SimCoordinationService(clock)
+  const subject = new StoreClient(
+    { clock, ...context, service, availability: { isDown: false } },
+    'a',
+    processClock(),
+  )
+  return Promise.resolve({ subject, advance: ms => clock.advance(ms), close: () => subject.close() })
+})
+
+storeContract('CrashDisk', () => {
+  const clock = new VirtualClock()
+  const disk = new CrashDisk(new SeededRandom(1))
+  return makeStoreHarness(
+    () => Promise.resolve(disk.open(clock)),
+    ms => clock.advance(ms),
+  )
+})
