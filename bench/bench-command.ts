@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import type { ProtocolVersion } from './load/mqtt-packets.ts'
 import { aedes } from './peers/aedes.ts'
 import type { BrokerPeer } from './peers/broker-peer.ts'
+import { etcd } from './peers/etcd.ts'
 import { grapevine } from './peers/grapevine.ts'
 import { mosquitto } from './peers/mosquitto.ts'
 import { relay } from './peers/relay.ts'
@@ -42,10 +43,11 @@ export interface BenchPlan {
 
 /** Checks the arguments; a mistake is answered in a line. */
 export function planBench(args: BenchArguments): BenchPlan | { mistake: string } {
+  const isNamed = ({ id, group }: Scenario, name: string): boolean => id === name || group === name
   const scenarios = allScenarios.filter(
-    ({ id }) => args.scenarios.length === 0 || args.scenarios.includes(id),
+    scenario => args.scenarios.length === 0 || args.scenarios.some(name => isNamed(scenario, name)),
   )
-  const unknown = args.scenarios.find(id => !allScenarios.some(scenario => scenario.id === id))
+  const unknown = args.scenarios.find(name => !allScenarios.some(scenario => isNamed(scenario, name)))
   if (unknown !== undefined)
     return { mistake: `there is no scenario ${unknown}; grapevine bench --list shows them` }
   const names = args.against === 'none' ? [] : args.against.split(',').map(name => name.trim())
@@ -94,6 +96,7 @@ export async function executeBench(
     ...options,
     subject: grapevine,
     reference: relay,
+    coordination: etcd,
     signal,
     onProgress: output.progress,
     onScenario: scenario => {

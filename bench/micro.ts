@@ -1,11 +1,13 @@
 /**
  * Nanoseconds per call of what the publish path does most, beside the limits of the project where it has any:
- * `npm run bench:micro`. Each figure is the median of nine runs.
+ * `npm run bench:micro`. Each figure is the median of nine runs; those of the
+ * remote index are of processor time.
  */
 import { generate } from 'mqtt-packet'
 import type { LocalSubscription } from '../src/core/ports/routing.ts'
 import { TrieLocalIndex } from '../routing/local-index.ts'
 import { decodePublish, encodePublish, stampPublish } from '../routing/forward-codec.ts'
+import { benchRemote } from './micro-remote.ts'
 import { PublishDecoder } from '../src/mqtt/wire/publish-decoder.ts'
 import { PublishEncoder } from '../src/mqtt/wire/publish-encoder.ts'
 
@@ -123,3 +125,9 @@ show(
   '  forward frame decoded',
   measure(() => decodePublish(frame, 0)),
 )
+benchRemote((what, value, unit, limit) => {
+  const verdict = limit === undefined ? '' : `limit ${limit} ${unit}, ${(value / limit).toFixed(2)} of it`
+  console.log(
+    `${what.padEnd(58)} ${value.toFixed(value < 100 ? 2 : 0).padStart(6)} ${unit.padEnd(2)}  ${verdict}`,
+  )
+})

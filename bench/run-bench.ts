@@ -2,6 +2,7 @@ import type { ProtocolVersion } from './load/mqtt-packets.ts'
 import { describeMachine } from './machine.ts'
 import { BrokerStartError, type BrokerPeer, type StartOptions } from './peers/broker-peer.ts'
 import { probeCapabilities, type Capabilities } from './peers/capabilities.ts'
+import { ownNodes } from './peers/own-nodes.ts'
 import { canPin } from './pinned-process.ts'
 import type { BenchReport, BrokerEntry, ScenarioReport } from './report/bench-report.ts'
 import { runScenario, type Entrant } from './run-scenario.ts'
@@ -14,6 +15,8 @@ export interface BenchOptions {
   peers: readonly BrokerPeer[]
   /** Measured beside the brokers where a scenario asks for it. */
   reference: BrokerPeer
+  /** The etcd of scenarios that need no broker, or start nodes of their own. */
+  coordination: BrokerPeer
   /** Measured window of one run. */
   seconds: number
   repeat: number
@@ -73,12 +76,17 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
 }
 
 /** Who is needed, the subject first. */
-function cast({ scenarios, subject, peers, reference }: BenchOptions): [BrokerEntry['role'], BrokerPeer][] {
-  const competing = scenarios.some(({ against }) => against !== 'bare')
-  const referred = scenarios.some(({ against }) => against !== 'brokers')
+function cast(options: BenchOptions): [BrokerEntry['role'], BrokerPeer][] {
+  const { scenarios, subject, peers, reference, coordination } = options
+  const competing = scenarios.some(({ against }) => against === 'brokers' || against === 'both')
+  const referred = scenarios.some(({ against }) => against === 'bare' || against === 'both')
+  const coordinated = scenarios.some(({ against }) => against === 'etcd')
+  const alone = scenarios.some(({ against }) => against === 'own')
   return [
     ...(competing ? [['subject', subject] as const, ...peers.map(peer => ['peer', peer] as const)] : []),
     ...(referred ? [['reference', reference] as const] : []),
+    ...(coordinated ? [['store', coordination] as const] : []),
+    ...(alone ? [['own', ownNodes] as const] : []),
   ].map(([role, peer]) => [role, peer])
 }
 
@@ -92,7 +100,7 @@ async function look(
   const checked = peer.check()
   const entry: BrokerEntry = { name: peer.name, role, settings: peer.settings, ...checked }
   if ('missing' in checked) return { entry }
-  if (role === 'reference') return { entry, capabilities: bareCapabilities }
+  if (role !== 'subject' && role !== 'peer') return { entry, capabilities: bareCapabilities }
   try {
     return { entry, capabilities: await withBroker(peer, start, async ({ port }) => probeCapabilities(port)) }
   } catch (error) {

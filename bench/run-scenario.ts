@@ -62,11 +62,15 @@ export async function runScenario(
 }
 
 function takesPart({ against }: Scenario, role: BrokerEntry['role']): boolean {
-  return role === 'reference' ? against !== 'brokers' : against !== 'bare'
+  if (role === 'store') return against === 'etcd'
+  if (role === 'own') return against === 'own'
+  return role === 'reference'
+    ? against === 'bare' || against === 'both'
+    : against === 'brokers' || against === 'both'
 }
 
 function contestantsOf(entrant: Entrant, scenario: Scenario, { version }: ScenarioSettings): Contestant[] {
-  const name = entrant.peer.name
+  const name = scenario.contestant ?? entrant.peer.name
   const skipped = reasonToSkip(entrant, scenario, version)
   if (scenario.storageSyncs === undefined || entrant.role !== 'subject') {
     return [{ entrant, label: name, storageSync: undefined, skipped, runs: [] }]
@@ -87,7 +91,7 @@ function reasonToSkip(
   if (openFilesMax() < openFiles) {
     return `needs ${openFiles} open files, the limit here is ${openFilesMax()} (ulimit -n)`
   }
-  if (role === 'reference') return undefined
+  if (role !== 'subject' && role !== 'peer') return undefined
   if (!capabilities.protocolVersions.includes(version)) return 'the broker does not take this version of MQTT'
   if (capabilities.qosMax < (needs.qos ?? 0)) return `the broker announces Maximum QoS ${capabilities.qosMax}`
   if (needs.retained === true && !capabilities.retained) return 'the broker announces Retain Available 0'

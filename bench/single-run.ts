@@ -40,8 +40,10 @@ export async function singleRun(options: SingleRunOptions): Promise<RunReport> {
     try {
       const watch = watchOthers([broker.pid, load.pid, process.pid])
       const target = { port: broker.port, version, pid: broker.pid }
-      const measurement = await scenario.measure({ broker, load, target, timing })
-      return { ...measurement, otherCores: watch() }
+      const { cpuSeconds = 0, ...measurement } = await scenario.measure({
+        ...{ broker, load, target, timing, cores, signal },
+      })
+      return { ...measurement, otherCores: watch(cpuSeconds) }
     } catch (error) {
       const lastWords = broker.lastWords()
       if (!(error instanceof RunFailure) || lastWords === '') throw error
@@ -71,10 +73,11 @@ export async function withBroker<T>(
   }
 }
 
-/** Cores used from now until the answer is called, by processes other than these. */
-function watchOthers(pids: readonly number[]): () => number {
+/** Cores used from now until the answer is called, by processes other than these; some CPU time may be left out. */
+function watchOthers(pids: readonly number[]): (leftOutSeconds: number) => number {
   const used = () => machineCpuSeconds() - pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0)
   const startedAt = performance.now()
   const before = used()
-  return () => Math.max(0, (used() - before) / ((performance.now() - startedAt) / 1000))
+  return leftOutSeconds =>
+    Math.max(0, (used() - before - leftOutSeconds) / ((performance.now() - startedAt) / 1000))
 }

@@ -29,6 +29,8 @@ export interface LoadTarget {
   version: ProtocolVersion
   /** Process of the broker, for its CPU time. */
   pid: number
+  /** Where subscribers connect when it is not where publishers do. */
+  subscribers?: { port: number; pid: number }
 }
 
 export interface LoadTiming {
@@ -48,6 +50,8 @@ export interface FlowResult {
   /** CPU time of broker and load process during the measured window, in cores. */
   brokerCores: number
   loadCores: number
+  /** Of the subscribers' broker where it is another one. */
+  subscriberBrokerCores?: number
 }
 
 /** Copies that one publish calls for. */

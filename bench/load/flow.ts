@@ -78,15 +78,19 @@ export class Flow {
       latency: this.#latency.summary(),
       brokerCores: (after.brokerCpu - before.brokerCpu) / seconds,
       loadCores: (after.loadCpu - before.loadCpu) / seconds,
+      ...(this.#target.subscribers === undefined
+        ? {}
+        : { subscriberBrokerCores: (after.subscriberBrokerCpu - before.subscriberBrokerCpu) / seconds }),
     }
   }
 
   async #connect(): Promise<LoadConnection[]> {
     const { publishers, subscribers, qos, cleanSession, payloadBytes, window } = this.#spec
     const common = { ...this.#target, receive: this.#receive, payloadBytes, onFault: this.#onFault }
+    const { port } = this.#target.subscribers ?? this.#target
     const subscribed = await connectMany(
       subscribers,
-      index => ({ ...common, clientId: `bench-sub-${index}`, cleanSession }),
+      index => ({ ...common, port, clientId: `bench-sub-${index}`, cleanSession }),
       async (connection, index) => connection.subscribe(filterOf(this.#spec, index), qos),
     )
     for (const [index, connection] of subscribed.entries()) {
@@ -185,6 +189,7 @@ export class Flow {
       published: this.#sent(),
       delivered: this.#ledger.delivered,
       brokerCpu: cpuSecondsOf(this.#target.pid),
+      subscriberBrokerCpu: cpuSecondsOf(this.#target.subscribers?.pid ?? this.#target.pid),
       loadCpu: ownCpuSeconds(),
     }
   }

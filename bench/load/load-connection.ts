@@ -1,5 +1,11 @@
 import { connect, type Socket } from 'node:net'
-import { encodeConnect, encodeSubscribe, packetType, type ProtocolVersion } from './mqtt-packets.ts'
+import {
+  encodeConnect,
+  encodeSubscribe,
+  packetType,
+  type ProtocolVersion,
+  type SubackBarrier,
+} from './mqtt-packets.ts'
 import { PacketScanner, type PacketSink } from './packet-scanner.ts'
 import type { ReceiveBuffer } from './receive-buffer.ts'
 
@@ -39,6 +45,7 @@ export class LoadConnection implements PacketSink {
   #answered: ((bytes: Buffer) => void) | undefined
   #refused: ((fault: BrokerFault) => void) | undefined
   #ended = false
+  #isSessionPresent = false
 
   private constructor(options: LoadConnectionOptions) {
     this.#options = options
@@ -68,6 +75,7 @@ export class LoadConnection implements PacketSink {
     const connection = new LoadConnection(options)
     const connack = await connection.#request(encodeConnect(options), packetType.connack)
     const code = connack[3] ?? 0xff
+    connection.#isSessionPresent = (connack[2] ?? 0) === 1
     if (code !== 0) throw new BrokerFault(`CONNECT was refused with 0x${code.toString(16)}`)
     return connection
   }
@@ -79,6 +87,11 @@ export class LoadConnection implements PacketSink {
     return connection
   }
 
+  /** What CONNACK said, once `open` has resolved. */
+  get isSessionPresent(): boolean {
+    return this.#isSessionPresent
+  }
+
   /** True while earlier writes have not been taken by the kernel. */
   get blocked(): boolean {
     return this.#socket.writableLength > 0
@@ -88,9 +101,13 @@ export class LoadConnection implements PacketSink {
     this.#socket.write(bytes)
   }
 
-  /** Subscribes to one filter and waits for the answer. Throws `BrokerFault` when less than `qos` is granted. */
-  async subscribe(filter: string, qos: 0 | 1 | 2): Promise<void> {
-    const suback = await this.#request(encodeSubscribe(this.#options.version, filter, qos), packetType.suback)
+  /**
+   * Subscribes to one filter and waits for the answer. `barrier` asks for one that differs from the configured (v5 only).
+   * Throws `BrokerFault` when less than `qos` is granted.
+   */
+  async subscribe(filter: string, qos: 0 | 1 | 2, barrier?: SubackBarrier): Promise<void> {
+    const packet = encodeSubscribe(this.#options.version, filter, qos, barrier)
+    const suback = await this.#request(packet, packetType.suback)
     const granted = suback.at(-1) ?? 0x80
     if (granted !== qos)
       throw new BrokerFault(`SUBSCRIBE to ${filter} at QoS ${qos} got 0x${granted.toString(16)}`)
@@ -141,6 +158,7 @@ export class LoadConnection implements PacketSink {
   }
 
   async #request(bytes: Buffer, expected: number): Promise<Buffer> {
+    if (this.#ended) throw new BrokerFault(`${this.#options.clientId}: the connection has ended`)
     const answer = await new Promise<Buffer>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new BrokerFault(`no answer of packet type ${expected} within ${answerTimeoutMs} ms`))

@@ -3,6 +3,8 @@ import { runConnectStorm } from './connect-storm.ts'
 import { Flow } from './flow.ts'
 import { IdleClients } from './idle-clients.ts'
 import { BrokerFault } from './load-connection.ts'
+import { Spread } from './spread.ts'
+import { Takeover } from './takeover.ts'
 import type { LoadAnswer, LoadRequest, LoadResults } from './load-protocol.ts'
 
 /**
@@ -17,6 +19,10 @@ async function perform(request: LoadRequest): Promise<LoadResults[keyof LoadResu
       return await new Flow(request.spec, request.target, request.timing).run()
     case 'connect-storm':
       return await runConnectStorm(request.spec, request.target, request.timing)
+    case 'spread':
+      return await new Spread(request.spec, request.target, request.timing).run()
+    case 'takeover':
+      return await new Takeover(request.spec, request.target, request.timing).run()
     case 'backlog':
       return await runBacklog(request.spec, request.target)
     case 'idle-open':

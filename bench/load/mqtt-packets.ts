@@ -51,9 +51,24 @@ export function encodeConnect({ version, clientId, cleanSession }: ConnectOption
   )
 }
 
-/** SUBSCRIBE to one filter, packet identifier 1. */
-export function encodeSubscribe(version: ProtocolVersion, filter: string, qos: 0 | 1 | 2): Buffer {
-  const properties = version === 5 ? Buffer.from([0]) : Buffer.alloc(0)
+/** Which nodes shall know a subscription before SUBACK, as the user property `suback-barrier` says it. */
+export type SubackBarrier = 'local' | 'quorum' | 'all'
+
+/** SUBSCRIBE to one filter, packet identifier 1. `barrier` is for version 5. */
+export function encodeSubscribe(
+  version: ProtocolVersion,
+  filter: string,
+  qos: 0 | 1 | 2,
+  barrier?: SubackBarrier,
+): Buffer {
+  const userProperty =
+    barrier === undefined
+      ? Buffer.alloc(0)
+      : Buffer.concat([Buffer.from([0x26]), string('suback-barrier'), string(barrier)])
+  const properties =
+    version === 5
+      ? Buffer.concat([encodeRemainingLength(userProperty.length), userProperty])
+      : Buffer.alloc(0)
   return packet(0x82, Buffer.from([0, 1]), properties, string(filter), Buffer.from([qos]))
 }
 

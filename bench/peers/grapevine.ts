@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
-import type { BrokerPeer, StartOptions } from './broker-peer.ts'
+import type { BrokerPeer, RunningBroker, StartOptions } from './broker-peer.ts'
 import { freePorts } from './free-ports.ts'
 import { collectingNodeArgs, launch } from './launch.ts'
 
@@ -19,37 +19,55 @@ export const grapevine: BrokerPeer = {
   },
 
   async start(options) {
-    const [port = 0, adminPort = 0, meshPort = 0] = await freePorts(3)
-    const file = join(options.directory, 'grapevine.yaml')
-    writeFileSync(file, stringify(configuration(options, { port, adminPort, meshPort })))
-    return await launch({
-      name: 'grapevine',
-      command: process.execPath,
-      args: [...collectingNodeArgs(), join(root, 'bin', 'grapevine.js'), 'start', '--config', file],
-      core: options.core,
-      signal: options.signal,
-      port,
-      collectsOnSignal: true,
-      isReady: async () => await answersReady(adminPort),
+    return await startNode({
+      ...options,
+      id: 'bench',
+      configuration: {
+        coordination: { store: 'embedded' },
+        sessions: { inflightMax: 1000 },
+        ...(options.storageSync === undefined ? {} : { storage: { sync: options.storageSync } }),
+      },
     })
   },
 }
 
-function configuration(
-  { directory, storageSync }: StartOptions,
-  ports: { port: number; adminPort: number; meshPort: number },
-): object {
-  return {
-    node: { id: 'bench', cluster: 'bench', dataDir: join(directory, 'data') },
-    mqtt: { host: '127.0.0.1', port: ports.port },
-    mesh: { host: '127.0.0.1', port: ports.meshPort },
-    admin: { host: '127.0.0.1', port: ports.adminPort },
-    coordination: { store: 'embedded' },
-    sessions: { inflightMax: 1000 },
+export interface NodeStart extends Pick<StartOptions, 'core' | 'directory' | 'signal'> {
+  id: string
+  /** Keys beside those of identity, listeners, access and log. */
+  configuration: object
+}
+
+/** A node in a process of its own, ready on free loopback ports. */
+export interface StartedNode extends RunningBroker {
+  readonly adminUrl: string
+}
+
+/** Starts a node as an operator would. Throws `BrokerStartError`. */
+export async function startNode(options: NodeStart): Promise<StartedNode> {
+  const { id, directory, core, signal } = options
+  const [port = 0, adminPort = 0, meshPort = 0] = await freePorts(3)
+  const file = join(directory, `${id}.yaml`)
+  const configuration = {
+    node: { id, cluster: 'bench', dataDir: join(directory, id) },
+    mqtt: { host: '127.0.0.1', port },
+    mesh: { host: '127.0.0.1', port: meshPort },
+    admin: { host: '127.0.0.1', port: adminPort },
     auth: { anonymous: true },
     log: { level: 'warn' },
-    ...(storageSync === undefined ? {} : { storage: { sync: storageSync } }),
+    ...options.configuration,
   }
+  writeFileSync(file, stringify(configuration))
+  const broker = await launch({
+    name: id === 'bench' ? 'grapevine' : `grapevine ${id}`,
+    command: process.execPath,
+    args: [...collectingNodeArgs(), join(root, 'bin', 'grapevine.js'), 'start', '--config', file],
+    core,
+    signal,
+    port,
+    collectsOnSignal: true,
+    isReady: async () => await answersReady(adminPort),
+  })
+  return { ...broker, adminUrl: `http://127.0.0.1:${adminPort}` }
 }
 
 async function answersReady(adminPort: number): Promise<boolean> {

@@ -30,7 +30,8 @@ export interface Machine {
 
 export interface BrokerEntry {
   name: string
-  role: 'subject' | 'peer' | 'reference'
+  /** `store`: the etcd that claims and nodes go through. `own`: processes that a scenario starts by itself. */
+  role: 'subject' | 'peer' | 'reference' | 'store' | 'own'
   settings: string
   version?: string
   /** What to install, when it is not there. */

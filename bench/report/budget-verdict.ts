@@ -2,6 +2,14 @@ import type { Budget, Metric, Scenario } from '../scenarios/scenario.ts'
 import type { BudgetReport, ContestantResult } from './bench-report.ts'
 import { formatFigure, formatRatio } from './format.ts'
 
+const judgedRoles = {
+  brokers: 'subject',
+  both: 'subject',
+  bare: 'reference',
+  etcd: 'store',
+  own: 'own',
+} as const
+
 /** Holds a scenario's results against its budget; the first contestant that is not a peer is the one judged. */
 export function judgeBudget(
   scenario: Scenario,
@@ -10,7 +18,7 @@ export function judgeBudget(
 ): BudgetReport {
   const metric = scenario.metrics.find(({ key }) => key === budget.metric) ?? scenario.metrics[0]
   const text = describeBudget(budget, metric)
-  const judged = results.find(({ role }) => role === (scenario.against === 'bare' ? 'reference' : 'subject'))
+  const judged = results.find(({ role }) => role === judgedRoles[scenario.against])
   const value = judged?.median[metric.key]
   const unknown = (measured: string): BudgetReport => ({ budget, text, verdict: 'not measured', measured })
   if (judged === undefined || judged.status === 'skipped') return unknown(judged?.reason ?? 'not run')

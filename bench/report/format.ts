@@ -1,6 +1,14 @@
 import type { Metric } from '../scenarios/scenario.ts'
 
-const decimals: Record<Metric['unit'], number> = { '/s': 0, ms: 2, KiB: 2, MiB: 1, cores: 2, '': 0 }
+const decimals: Record<Metric['unit'], number> = {
+  '/s': 0,
+  ms: 2,
+  KiB: 2,
+  MiB: 1,
+  cores: 2,
+  '%': 3,
+  '': 0,
+}
 
 /** A figure without its unit, `–` where there is none. */
 export function formatValue(value: number | undefined, unit: Metric['unit']): string {

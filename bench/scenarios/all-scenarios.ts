@@ -1,3 +1,8 @@
+import { coordinationScenarios } from '../coordination/coordination-scenarios.ts'
+import { takeoverScenarios } from '../coordination/takeover-scenarios.ts'
+import { forwardScenarios } from '../mesh/forward-scenarios.ts'
+import { spreadScenarios } from '../mesh/spread-scenarios.ts'
+import { transportScenario } from '../mesh/transport-scenario.ts'
 import { backlogScenarios } from './backlog-scenarios.ts'
 import { connectStormScenario } from './connect-storm-scenario.ts'
 import { flowScenarios } from './flow-scenarios.ts'
@@ -10,4 +15,9 @@ export const allScenarios: readonly Scenario[] = [
   connectStormScenario,
   ...idleMemoryScenarios,
   ...backlogScenarios,
+  ...coordinationScenarios,
+  ...takeoverScenarios,
+  ...forwardScenarios,
+  transportScenario,
+  ...spreadScenarios,
 ]

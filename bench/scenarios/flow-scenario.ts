@@ -16,6 +16,23 @@ const accounts: readonly Metric[] = [
   { key: 'loadCores', title: 'load', unit: 'cores' },
 ]
 
+/** Small messages in flight per publisher: enough to keep both cores busy, few enough for every broker's queues. */
+const smallWindow = 1024
+/** At QoS ≥ 1: above it the peers gain nothing, and Grapevine's default receive maximum is 1024. */
+export const acknowledgedWindow = 250
+
+/** 10 publishers, each to a subscriber of its own. */
+export const pairs: FlowSpec = {
+  shape: 'pairs',
+  qos: 0,
+  payloadBytes: 256,
+  publishers: 10,
+  subscribers: 10,
+  cleanSession: true,
+  window: smallWindow,
+  ratePerSecond: null,
+}
+
 export type FlowScenarioInit = Pick<Scenario, 'id' | 'title' | 'description'> &
   Partial<Pick<Scenario, 'budget' | 'against' | 'storageSyncs'>> & { spec: FlowSpec }
 
@@ -38,7 +55,7 @@ export function flowScenario({ spec, ...init }: FlowScenarioInit): Scenario {
       const result = await load.request({ kind: 'flow', spec, target, timing })
       const { latency, ...figures } = result
       const { curve, count: _count, ...percentiles } = latency
-      const fault = faultOf(spec, result)
+      const fault = flowFault(spec, result)
       return {
         metrics: { ...figures, ...percentiles },
         latencyCurve: curve,
@@ -48,7 +65,8 @@ export function flowScenario({ spec, ...init }: FlowScenarioInit): Scenario {
   }
 }
 
-function faultOf(
+/** What makes a flow's figures void. */
+export function flowFault(
   spec: FlowSpec,
   { lost, duplicated, published: sent, delivered: got }: FlowResult,
 ): string | undefined {

@@ -1,22 +1,5 @@
-import type { FlowSpec } from '../load/flow-spec.ts'
-import { flowScenario } from './flow-scenario.ts'
+import { acknowledgedWindow, flowScenario, pairs } from './flow-scenario.ts'
 import type { Scenario } from './scenario.ts'
-
-/** Small messages in flight per publisher: enough to keep both cores busy, few enough for every broker's queues. */
-const smallWindow = 1024
-/** At QoS ≥ 1: above it the peers gain nothing, and Grapevine's default receive maximum is 1024. */
-const acknowledgedWindow = 250
-
-const pairs: FlowSpec = {
-  shape: 'pairs',
-  qos: 0,
-  payloadBytes: 256,
-  publishers: 10,
-  subscribers: 10,
-  cleanSession: true,
-  window: smallWindow,
-  ratePerSecond: null,
-}
 
 /** The scenarios that are one stream of messages each. */
 export const flowScenarios: readonly Scenario[] = [

@@ -6,7 +6,7 @@ import type { RunningBroker, StorageSync } from '../peers/broker-peer.ts'
 export interface Metric {
   key: string
   title: string
-  unit: '/s' | 'ms' | 'KiB' | 'MiB' | 'cores' | ''
+  unit: '/s' | 'ms' | 'KiB' | 'MiB' | 'cores' | '%' | ''
   /** Which way is good; absent where the figure only explains others. */
   better?: 'higher' | 'lower'
 }
@@ -27,6 +27,8 @@ export interface Measurement {
   metrics: Record<string, number>
   /** Latency in milliseconds by percentile, where it is measured. */
   latencyCurve?: [percentile: number, ms: number][]
+  /** CPU time of processes that the scenario itself started. */
+  cpuSeconds?: number
   /** What was wrong with the result, e.g. a loss at QoS 1; the run then counts as failed. */
   fault?: string
 }
@@ -36,11 +38,16 @@ export interface RunContext {
   load: LoadGenerator
   target: LoadTarget
   timing: LoadTiming
+  /** For processes that the scenario starts: where to pin them, and what ends them. */
+  cores: { broker: number; load: number } | null
+  signal: AbortSignal
 }
 
 export interface Scenario {
   /** The name on the command line. */
   id: string
+  /** A name for several scenarios together. */
+  group?: string
   title: string
   /** What is done, with its numbers. */
   description: string
@@ -51,8 +58,13 @@ export interface Scenario {
   needs?: { qos?: 1 | 2; retained?: true; shared?: true }
   /** Open files that broker and load process each need. */
   openFiles?: number
-  /** `brokers`: the subject and its peers · `bare`: bare sockets alone · `both`. */
-  against: 'brokers' | 'bare' | 'both'
+  /**
+   * `brokers`: the subject and its peers · `bare`: bare sockets alone · `both` · `etcd`: no broker, but an etcd · `own`:
+   * nothing, the scenario starts what it measures.
+   */
+  against: 'brokers' | 'bare' | 'both' | 'etcd' | 'own'
+  /** What the tables call that which is measured where it is not a broker; by default `etcd` or `grapevine nodes`. */
+  contestant?: string
   /** What the peers are tuned for; by default throughput. */
   tuneFor?: 'latency'
   /** Measured for each of these where the broker lets one choose. */

@@ -36,6 +36,14 @@ describe('planBench', () => {
     assert.equal(plan.version, 5)
   })
 
+  it('runs a group by its name', () => {
+    const plan = planBench({ ...given, scenarios: ['mesh'] })
+    assert(!('mistake' in plan))
+    const ids = plan.scenarios.map(({ id }) => id)
+    assert(ids.includes('mesh-forward') && ids.includes('mesh-spread'), ids.join())
+    assert(ids.every(id => id.startsWith('mesh-')))
+  })
+
   it('explains what it cannot run', () => {
     assert.match(mistakeOf({ scenarios: ['fan-sideways'] }), /no scenario fan-sideways; .*--list/)
     assert.match(mistakeOf({ against: 'emqx' }), /--against emqx: .*mosquitto, aedes/)

@@ -22,7 +22,16 @@ const missing: BrokerPeer = {
 
 async function run(scenarios: readonly Scenario[], peers: readonly BrokerPeer[] = []): Promise<BenchReport> {
   return await runBench({
-    ...{ scenarios, peers, subject: aedes, reference: relay, seconds: 0.2, repeat: 1, version: 4 },
+    ...{
+      scenarios,
+      peers,
+      subject: aedes,
+      reference: relay,
+      coordination: missing,
+      seconds: 0.2,
+      repeat: 1,
+      version: 4,
+    },
     ...{ command: 'grapevine bench <tiny>', signal: new AbortController().signal },
     onProgress: () => {},
     onScenario: () => {},
@@ -78,6 +87,24 @@ describe('runBench', function () {
     assert.equal(result?.status, 'skipped')
     assert.equal(result.reason, 'the broker has no shared subscriptions')
     assert.equal(result.runs.length, 0)
+  })
+
+  it('judges what a scenario measures by itself, under the name it gives it', async () => {
+    const report = await run([
+      {
+        ...{ id: 'own', title: 'Own', description: '', against: 'own', contestant: 'two nodes' },
+        metrics: [{ key: 'share', title: 'share', unit: '%', better: 'lower' }],
+        budget: { kind: 'at-most', value: 0.01 },
+        measure: () => Promise.resolve({ metrics: { share: 0.02 } }),
+      },
+    ])
+    assert.deepEqual(
+      report.scenarios[0]?.results.map(({ label, role, status }) => [label, role, status]),
+      [['two nodes', 'own', 'ok']],
+    )
+    assert.equal(report.scenarios[0]?.budget?.verdict, 'not met')
+    assert.match(summaryText(report), /own +share ≤ 0\.010 % +0\.020 % +not met/)
+    assert.match(htmlReport(report), /two nodes/)
   })
 
   it('measures the load generator against bare sockets', async () => {

@@ -46,6 +46,14 @@ describe('bench mqtt-packets', () => {
       assert.equal(packet.subscriptions[0].qos, 2)
     })
 
+    it(`asks for a barrier in a SUBSCRIBE only where there are user properties, version ${version}`, () => {
+      const [packet] = decode(encodeSubscribe(version, 'a/+', 1, 'quorum'), version)
+      assert(packet?.cmd === 'subscribe')
+      assert.equal(packet.subscriptions[0]?.topic, 'a/+')
+      const { userProperties } = packet.properties ?? {}
+      assert.deepEqual({ ...userProperties }, version === 5 ? { 'suback-barrier': 'quorum' } : {})
+    })
+
     it(`encodes acknowledgements and DISCONNECT that mqtt-packet understands, version ${version}`, () => {
       const names = ['puback', 'pubrec', 'pubrel', 'pubcomp'] as const
       const bytes = Buffer.alloc(4 * names.length)

@@ -1,0 +1,146 @@
+/**
+ * Figures of the index of other nodes' interest at 20 nodes × 500,000 exact filters, beside the budgets of the project and
+ * a plain trie of the `qlobber` package with as many filters as fit into its memory.
+ */
+import { Qlobber } from 'qlobber'
+import { TopicHasher } from '../src/core/interest-hash.ts'
+import type { RemoteNodeInterest } from '../src/core/ports/routing.ts'
+import { HashedRemoteIndex } from '../routing/remote-index.ts'
+import { bloomBitsFor } from '../gossip/bloom-sizing.ts'
+import { CountingBloom } from '../gossip/counting-bloom.ts'
+import { applyExactChanges, decodeDelta, encodeDeltas, ExactChanges } from '../gossip/delta-codec.ts'
+
+const NODES = 20
+const FILTERS_PER_NODE = 500_000
+const WILDCARDS_PER_NODE = 500
+/** A hundredth of all filters: ten million would take it several gigabytes. */
+const TRIE_FILTERS = 100_000
+const PROBES = 200_000
+const RUNS = 9
+const CHANGES = 1_000_000
+
+type Show = (what: string, value: number, unit: string, limit?: number) => void
+
+const filterOf = (node: number, i: number): string => `site/${node}/device/${i}/state`
+
+/** Microseconds of processor time this thread has used: other processes on the machine do not count. */
+function cpuMicros(): number {
+  const { user, system } = process.threadCpuUsage()
+  return user + system
+}
+
+/** Median nanoseconds of processor time of `call(i)` over all probes. */
+function measure(call: (i: number) => unknown): number {
+  const runs: number[] = []
+  for (let run = 0; run < RUNS; run++) {
+    const start = cpuMicros()
+    for (let i = 0; i < PROBES; i++) call(i)
+    runs.push(((cpuMicros() - start) * 1000) / PROBES)
+  }
+  return runs.sort((a, b) => a - b)[RUNS >> 1] ?? 0
+}
+
+export function benchRemote(show: Show): void {
+  const hasher = new TopicHasher('bench')
+  const index = new HashedRemoteIndex('bench')
+  let originBytes = 0
+  let snapshotMs = 0
+  for (let node = 0; node < NODES; node++) {
+    const bloom = new CountingBloom(bloomBitsFor(FILTERS_PER_NODE))
+    for (let i = 0; i < FILTERS_PER_NODE; i++) {
+      hasher.hash(filterOf(node, i))
+      bloom.add(hasher.low, hasher.high)
+    }
+    originBytes = 2 ** (bloom.bits - 1) + 2 ** (bloom.bits - 3)
+    const start = cpuMicros()
+    fill(index.node(`node-${node}`), bloom)
+    snapshotMs += (cpuMicros() - start) / 1000
+  }
+  console.log(`remote match, ${NODES} nodes, each with ${FILTERS_PER_NODE} exact filters`)
+  show('  tables of all nodes', index.tableBytes / 1e6, 'MB', 40)
+  show('  … per remote filter', index.tableBytes / (NODES * FILTERS_PER_NODE), 'B')
+  show("  this node's own counting filter", originBytes / 1e6, 'MB')
+  show('  a snapshot of 500,000 filters applied', snapshotMs / NODES, 'ms')
+  const exact = Array.from({ length: PROBES }, (_, i) => filterOf(i % NODES, (i * 7919) % FILTERS_PER_NODE))
+  const misses = Array.from({ length: PROBES }, (_, i) => `plant/${i % NODES}/device/${i}/state`)
+  const exactNs = measure(i => index.match(exact[i] as string))
+  const missNs = measure(i => index.match(misses[i] as string))
+  show('  exact, not remembered', exactNs, 'ns', 500)
+  show('  no match, not remembered', missNs, 'ns', 500)
+  show(
+    '  remembered',
+    measure(() => index.match('site/1/device/1/state')),
+    'ns',
+  )
+  let wasted = 0
+  for (const topic of misses) wasted += index.match(topic).length
+  let extra = 0
+  for (const topic of exact) extra += index.match(topic).length - 1
+  show('  wasted forwards per 100 publishes nobody wants', (100 * wasted) / PROBES, '', 1.5)
+  show('  wasted forwards per 100 publishes one node wants', (100 * extra) / PROBES, '', 1.5)
+
+  for (let node = 0; node < NODES; node++) {
+    for (let i = 0; i < WILDCARDS_PER_NODE; i++)
+      index.node(`node-${node}`).setPattern('', `site/${i}/+/${node}/#`, 1)
+  }
+  show(
+    `  exact, with ${NODES * WILDCARDS_PER_NODE} wildcards too`,
+    measure(i => index.match(exact[i] as string)),
+    'ns',
+    500,
+  )
+  const wild = Array.from(
+    { length: PROBES },
+    (_, i) => `site/${i % WILDCARDS_PER_NODE}/device/${i % NODES}/${i}`,
+  )
+  show(
+    '  wildcard, not remembered',
+    measure(i => index.match(wild[i] as string)),
+    'ns',
+    500,
+  )
+
+  benchChanges(index, hasher, show)
+
+  const trie = new Qlobber<string>({ separator: '/', wildcard_one: '+', wildcard_some: '#' })
+  for (let i = 0; i < TRIE_FILTERS; i++) trie.add(filterOf(i % NODES, i), `node-${i % NODES}`)
+  const known = Array.from({ length: PROBES }, (_, i) => filterOf(i % NODES, i % TRIE_FILTERS))
+  const trieNs = measure(i => trie.match(known[i] as string))
+  show(`  qlobber, ${TRIE_FILTERS} filters, exact`, trieNs, 'ns')
+  show('  … times as long as ours', trieNs / exactNs, '')
+}
+
+function fill(node: RemoteNodeInterest, bloom: CountingBloom): void {
+  node.begin(bloom.bits)
+  for (let i = 0; i < bloom.checksums.length; i++) node.writeSegment(i, bloom.segment(i))
+  node.setKnown(true)
+}
+
+/** Adds and removals of new filters of all nodes in turn, as they come in messages. */
+function benchChanges(index: HashedRemoteIndex, hasher: TopicHasher, show: Show): void {
+  const messages: { readonly node: RemoteNodeInterest; readonly message: Uint8Array }[] = []
+  const perNode = CHANGES / NODES / 2
+  for (let node = 0; node < NODES; node++) {
+    const changes = new ExactChanges()
+    for (let i = 0; i < perNode; i++) {
+      hasher.hash(`new/${node}/${i}`)
+      changes.added(hasher.low, hasher.high)
+    }
+    for (let i = 0; i < perNode; i++) {
+      hasher.hash(`new/${node}/${i}`)
+      changes.removed(hasher.low, hasher.high, 0x1f)
+    }
+    const nodeId = `node-${node}`
+    const delta = { nodeId, incarnation: 1, firstSequence: 1, generation: 1, exact: changes, patterns: [] }
+    for (const message of encodeDeltas(delta)) messages.push({ node: index.node(nodeId), message })
+  }
+  const rates: number[] = []
+  for (let run = 0; run < RUNS; run++) {
+    const start = cpuMicros()
+    for (const { node, message } of messages)
+      applyExactChanges(decodeDelta(message)?.exact ?? new Uint8Array(0), node)
+    rates.push((CHANGES / (cpuMicros() - start)) * 1e6)
+  }
+  const rate = rates.sort((a, b) => a - b)[RUNS >> 1] ?? 0
+  show('  changes applied per second, frames decoded (≥ 1)', rate / 1e6, 'M', 1)
+}
