@@ -40,7 +40,7 @@ describe('grapevine', () => {
   it('lists its commands, and not the internal ones', async () => {
     const { code, stdout } = await runCli(['--help'])
     assert.equal(code, 0)
-    for (const command of ['dev', 'start', 'status', 'config'])
+    for (const command of ['dev', 'start', 'status', 'nodes', 'leader', 'sessions', 'drain', 'config'])
       assert.match(stdout, new RegExp(`grapevine ${command}\\b`))
     assert.doesNotMatch(stdout, /dev-node|guard/)
   })

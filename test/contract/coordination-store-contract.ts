@@ -417,6 +417,68 @@ export function coordinationStoreContract(
       })
     })
 
+    describe('compaction', () => {
+      it('keeps what is there, and the revision', async () => {
+        await putAll(put('c/gone', '1'))
+        await putAll(put('c/a', '1'))
+        await putAll(del('c/gone'))
+        const { revision } = await putAll(put('c/a', '2'))
+        await settled(store.compact(revision))
+        assert.equal(text(await get('c/a')), '2')
+        assert.deepEqual(await keysOf('c/'), ['c/a'])
+        assert.ok((await putAll(put('c/a', '3'))).revision > revision)
+      })
+
+      it('may be asked again for a revision already forgotten, not for one to come', async () => {
+        const { revision } = await putAll(put('c/a', '1'))
+        await putAll(put('c/a', '2'))
+        await settled(store.compact(revision + 1))
+        await settled(store.compact(revision))
+        await assert.rejects(
+          settled(store.compact(revision + 1_000_000)),
+          (error: unknown) => error instanceof GrapevineError && error.code === 'COORDINATION_UNAVAILABLE',
+        )
+      })
+
+      it('leaves a watch that has seen all undisturbed', async () => {
+        const recorder = await watching('c/')
+        const { revision } = await putAll(put('c/a', '1'))
+        await until(harness, 'the event', () => recorder.events.length === 1)
+        await settled(store.compact(revision))
+        await putAll(put('c/b', '1'))
+        await until(harness, 'the event after it', () => recorder.events.length === 2)
+        assert.equal(recorder.resets.length, 1)
+      })
+
+      it('makes a watch that lags behind lose nothing: it is told, or reset', async () => {
+        const { revision } = await putAll(put('c/first', '1'))
+        const recorder = new Recorder()
+        recorder.watch = store.watch(`${ROOT}c/`, recorder)
+        // These go out together: the watch may list before them and begin to listen after the compaction.
+        const calls: Promise<unknown>[] = Array.from({ length: 5 }, (_, i) => putLater(`c/x${i}`))
+        calls.push(store.compact(revision), putLater('c/last'))
+        await settled(Promise.all(calls))
+        const { revision: latest } = await settled(store.get(`${ROOT}c/last`))
+        await settled(store.compact(latest))
+        const present = new Set(await keysOf('c/'))
+        await until(harness, 'all keys are known', () => recorder.knownKeys().size === present.size)
+        assert.equal(present.size, 7)
+      })
+    })
+
+    describe('status', () => {
+      it('tells a size that holds what was written, its version and no alarm', async () => {
+        const bytes = new Uint8Array(50_000).fill(7)
+        await putAll({ type: 'put', key: `${ROOT}big`, value: bytes })
+        const status = await settled(store.status())
+        assert.ok(status.sizeBytes >= bytes.length)
+        assert.ok(status.sizeInUseBytes > 0 && status.sizeInUseBytes <= status.sizeBytes)
+        assert.ok(status.quotaBytes === undefined || status.quotaBytes > status.sizeBytes)
+        assert.equal(status.alarm, undefined)
+        assert.notEqual(status.version, '')
+      })
+    })
+
     describe('close', () => {
       it('refuses calls afterwards and silences watches', async () => {
         const recorder = await watching('w/')
@@ -429,6 +491,8 @@ export function coordinationStoreContract(
         await assert.rejects(store.grantLease(5000), isClosed)
         await assert.rejects(store.keepAlive('1'), isClosed)
         await assert.rejects(store.revokeLease('1'), isClosed)
+        await assert.rejects(store.compact(1), isClosed)
+        await assert.rejects(store.status(), isClosed)
         const outcome = await store.transact({ compare: [], success: [put('a', '1')], failure: [] })
         assert.equal(outcome.outcome, 'unavailable')
         assert.equal(recorder.events.length, 0)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { decodeDelta, encodeDeltas } from '../../gossip/delta-codec.ts'
+import { decodeDelta, encodeDeltas, ExactChanges } from '../../gossip/delta-codec.ts'
 import { limits } from '../../src/core/limits.ts'
 import type { Gossip } from '../../src/core/ports/gossip.ts'
 import { until } from './harness.ts'
@@ -35,12 +35,14 @@ export function gossipContract(createHarness: () => Promise<Harness<GossipCluste
   })
 
   function message(filter: string): Uint8Array {
-    const changes = [{ isAdd: true, filter }]
+    const patterns = [{ group: '', filter, members: 1 }]
     return encodeDeltas({
       nodeId: 'node-0',
       incarnation: 1,
       firstSequence: ++sequence,
-      changes,
+      generation: 1,
+      exact: new ExactChanges(),
+      patterns,
     })[0] as Uint8Array
   }
 
@@ -77,7 +79,7 @@ export function gossipContract(createHarness: () => Promise<Harness<GossipCluste
       return false
     })
     const arrived = received[1]?.map(decodeDelta).find(delta => delta !== undefined)
-    assert.equal(arrived?.changes[0]?.filter, filter)
+    assert.equal(arrived?.patterns[0]?.filter, filter)
   })
 
   it('takes a message of the largest size and refuses a larger one', () => {

@@ -18,7 +18,7 @@ interface Node {
   readonly frames: { from: string; channel: PeerChannel; frame: Uint8Array }[]
 }
 
-const channels: readonly PeerChannel[] = ['forward', 'interest', 'session']
+const channels: readonly PeerChannel[] = ['forward', 'interest', 'session', 'retained']
 
 /** What the docs of `PeerTransport` promise. */
 export function peerTransportContract(createHarness: () => Promise<Harness<PeerNetwork>>): void {
@@ -82,7 +82,9 @@ export function peerTransportContract(createHarness: () => Promise<Harness<PeerN
         assert.ok(b.transport.send('node-a', channel, Uint8Array.of(i, i)))
       }
     }
-    await until(harness, 'all frames', () => a.frames.length === 300 && b.frames.length === 300)
+    await until(harness, 'all frames', () =>
+      [a, b].every(({ frames }) => frames.length === 100 * channels.length),
+    )
     for (const [at, sender, bytes] of [
       [b, 'node-a/3', 1],
       [a, 'node-b/4', 2],
@@ -112,7 +114,7 @@ export function peerTransportContract(createHarness: () => Promise<Harness<PeerN
       })
     }
     meet(a, b)
-    await until(harness, 'the first frames', () => a.frames.length === 3 && b.frames.length === 3)
+    await until(harness, 'the first frames', () => a.frames.length === 4 && b.frames.length === 4)
   })
 
   it('carries frames of one byte and frames of the largest size', async () => {

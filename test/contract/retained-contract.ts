@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import type { RetainedJournal } from '../../src/core/ports/retained.ts'
+import type { RetainedEntry, RetainedJournal } from '../../src/core/ports/retained.ts'
 import type { SessionJournal } from '../../src/core/ports/session-journal.ts'
-import type { Publication } from '../../src/core/publication.ts'
 import { until, type Harness } from './harness.ts'
 import { message, plain, session } from './session-journal-contract.ts'
 
@@ -28,7 +27,7 @@ export function retainedJournalContract(name: string, makeHarness: () => Promise
     /** What a restart finds, by topic. */
     async function restored(): Promise<unknown[]> {
       journal = await harness.reopen()
-      const found: Publication[] = []
+      const found: RetainedEntry[] = []
       for await (const publication of journal.load()) found.push(publication)
       return found.sort((a, b) => (a.topic < b.topic ? -1 : 1)).map(comparable)
     }
@@ -37,8 +36,8 @@ export function retainedJournalContract(name: string, makeHarness: () => Promise
       assert.deepEqual(await restored(), [])
     })
 
-    it('gives back the last message of each topic, with every part of it', async () => {
-      const full: Publication = {
+    it('gives back the last entry of each topic, with every part of it, deletions too', async () => {
+      const full: RetainedEntry = {
         topic: 'größe/漢/😀',
         payload: Uint8Array.from({ length: 256 }, (_, i) => i),
         qos: 2,
@@ -46,11 +45,13 @@ export function retainedJournalContract(name: string, makeHarness: () => Promise
         properties: Uint8Array.of(0x26, 0, 1, 97, 0, 1, 98),
         expiresAtMs: 1_780_000_000_123,
         publisher: 'wer auch immer',
+        stamp: { time: 2 ** 52 + 1, incarnation: 2 ** 48 + 3 },
       }
       const odd = ['/', '//', '__proto__', 'a', 'a/', 'a/b', ' ', '%2F'].map(retained)
       for (const publication of odd) journal.put({ ...publication, payload: Buffer.from('earlier') })
-      for (const publication of [...odd, full]) journal.put(publication)
-      const expected = [...odd, full].sort((a, b) => (a.topic < b.topic ? -1 : 1))
+      const deletion = { ...retained('gone'), payload: new Uint8Array(0) }
+      for (const publication of [...odd, full, deletion]) journal.put(publication)
+      const expected = [...odd, full, deletion].sort((a, b) => (a.topic < b.topic ? -1 : 1))
       assert.deepEqual(await restored(), expected.map(comparable))
     })
 
@@ -92,10 +93,11 @@ export function retainedJournalContract(name: string, makeHarness: () => Promise
   })
 }
 
-function retained(topic: string): Publication {
-  return { ...message(1).publication, topic, payload: Buffer.from(`on ${topic}`), retain: true }
+function retained(topic: string): RetainedEntry {
+  const stamp = { time: topic.length + 1, incarnation: 7 }
+  return { ...message(1).publication, topic, payload: Buffer.from(`on ${topic}`), retain: true, stamp }
 }
 
-function comparable(publication: Publication): unknown {
-  return plain({ publication })
+function comparable({ stamp, ...publication }: RetainedEntry): unknown {
+  return { stamp, ...Object(plain({ publication })) }
 }

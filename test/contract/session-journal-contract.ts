@@ -158,22 +158,27 @@ export function sessionJournalContract(
       assert.deepEqual(await restored(), [bare(session('c'))])
     })
 
-    it('gives back which QoS 2 identifiers were taken and not released', async () => {
+    it('gives back which QoS 2 identifiers were taken and not released, with the ids of their messages', async () => {
       journal.putSession(session('c'))
-      for (const packetId of [65_535, 1, 10, 9]) journal.putReceived('c', packetId)
-      journal.putReceived('c', 1)
+      for (const packetId of [65_535, 1, 10, 9])
+        journal.putReceived('c', packetId, { incarnation: 2 ** 48 + 1, number: packetId })
+      journal.putReceived('c', 1, undefined)
       journal.deleteReceived('c', 10)
       journal.deleteReceived('c', 11)
       const [stored] = await restored()
       assert.deepEqual(
-        [...(stored?.received ?? [])].sort((a, b) => a - b),
-        [1, 9, 65_535],
+        (stored?.received ?? []).toSorted((a, b) => a.packetId - b.packetId),
+        [
+          { packetId: 1, id: undefined },
+          { packetId: 9, id: { incarnation: 2 ** 48 + 1, number: 9 } },
+          { packetId: 65_535, id: { incarnation: 2 ** 48 + 1, number: 65_535 } },
+        ],
       )
       journal.deleteReceived('c', 65_535)
-      journal.putReceived('c', 10)
+      journal.putReceived('c', 10, undefined)
       const [later] = await restored()
       assert.deepEqual(
-        [...(later?.received ?? [])].sort((a, b) => a - b),
+        (later?.received ?? []).map(({ packetId }) => packetId).toSorted((a, b) => a - b),
         [1, 9, 10],
       )
     })
@@ -206,7 +211,11 @@ export function sessionJournalContract(
         sequences.push(journal.putSession(session('b')))
         appended.push(journal.appended)
         sequences.push(journal.enqueue('a', message(1)), journal.enqueue('b', message(1)))
-        sequences.push(journal.putReceived('a', 3), journal.release('b', 1), journal.deleteSession('gone'))
+        sequences.push(
+          journal.putReceived('a', 3, undefined),
+          journal.release('b', 1),
+          journal.deleteSession('gone'),
+        )
         appended.push(journal.appended)
       })
       assert.deepEqual(sequences, [2, 2, 2, 2, 2, 2])
@@ -216,7 +225,7 @@ export function sessionJournalContract(
       await until(harness, 'the commit', () => journal.committed === 3)
       const all = byName(await restored(), stored => stored.session.clientId)
       assert.deepEqual(all, [
-        { ...bare(session('a')), received: [3] },
+        { ...bare(session('a')), received: [{ packetId: 3, id: undefined }] },
         { ...bare(session('b')), queue: [{ position: 1, isReleased: true }] },
       ])
     })
@@ -284,14 +293,14 @@ export function sessionJournalContract(
         journal.putSession(session(clientId))
         journal.putSubscription(clientId, subscription(`of ${clientId}`))
         journal.enqueue(clientId, message(1))
-        journal.putReceived(clientId, 5)
+        journal.putReceived(clientId, 5, undefined)
       }
       const all = await restored()
       assert.deepEqual(all.map(stored => stored.session.clientId).sort(), [...names].sort())
       for (const stored of all) {
         assert.deepEqual(stored.subscriptions, [subscription(`of ${stored.session.clientId}`)])
         assert.equal(stored.queue.length, 1)
-        assert.deepEqual(stored.received, [5])
+        assert.deepEqual(stored.received, [{ packetId: 5, id: undefined }])
       }
       journal.deleteSession('a')
       journal.deleteSession('__proto__')
@@ -305,14 +314,14 @@ export function sessionJournalContract(
         journal.putSubscription(clientId, subscription('x'))
         for (let position = 1; position <= 3; position++) journal.enqueue(clientId, message(position))
         journal.release(clientId, 3)
-        journal.putReceived(clientId, 1)
+        journal.putReceived(clientId, 1, undefined)
         journal.putWill(clientId, will())
       }
       await restored()
       journal.putSubscription('old', subscription('y'))
       journal.enqueue('old', message(4))
       journal.dequeue('old', 2)
-      journal.putReceived('old', 2)
+      journal.putReceived('old', 2, undefined)
       journal.deleteSession('old')
       assert.deepEqual(
         (await restored()).map(stored => stored.session.clientId),
@@ -332,6 +341,98 @@ export function sessionJournalContract(
       journal.putSession(session('c'))
       journal.putSubscription('c', subscription('after'))
       assert.deepEqual(await restored(), [{ ...bare(session('c')), subscriptions: [subscription('after')] }])
+    })
+
+    describe('for a session that is handed over by another node', () => {
+      const origin = { nodeId: 'other', token: { epoch: 1, revision: 3 } }
+
+      /** One of everything, beside a session of the same name that has something else. */
+      function stageBeside(): void {
+        journal.putSession(session('c'))
+        journal.enqueue('c', message(1))
+        journal.beginStaged(session('c'), origin)
+        journal.stage('c', { type: 'subscription', subscription: subscription('a') })
+        journal.stage('c', { type: 'entry', entry: message(1), wasSent: false })
+        journal.stage('c', { type: 'entry', entry: { position: 2, isReleased: true }, wasSent: true })
+        journal.stage('c', { type: 'received', packetId: 5, id: undefined })
+        journal.stage('c', { type: 'received', packetId: 6, id: { incarnation: 3, number: 9 } })
+        journal.stage('c', { type: 'will', will: will() })
+      }
+
+      it('keeps what is staged apart from the session of that name', async () => {
+        stageBeside()
+        journal.dequeue('c', 1)
+        const all = await restored()
+        assert.equal(all.length, 2)
+        assert.deepEqual(
+          all.find(({ staged }) => staged === undefined),
+          bare(session('c')),
+        )
+        const staged = all.find(stored => stored.staged !== undefined)
+        assert.deepEqual(staged?.staged, origin)
+        assert.deepEqual(staged.subscriptions, [subscription('a')])
+        assert.deepEqual(
+          staged.queue.map(({ position }) => position),
+          [1, 2],
+        )
+        assert.deepEqual(staged.received, [
+          { packetId: 5, id: undefined },
+          { packetId: 6, id: { incarnation: 3, number: 9 }, isFromElsewhere: true },
+        ])
+        assert.ok(staged.will !== undefined)
+      })
+
+      it('puts it in the place of the session at once, also when it was staged by an earlier process', async () => {
+        stageBeside()
+        await restored()
+        const token = { epoch: 1, revision: 9 }
+        assert.equal(journal.activateStaged({ ...session('c'), token }), journal.appended)
+        journal.enqueue('c', message(3))
+        journal.dequeue('c', 1)
+        const [stored, ...others] = await restored()
+        assert.deepEqual(others, [])
+        assert.deepEqual([stored?.staged, stored?.session], [undefined, { ...session('c'), token }])
+        assert.deepEqual(
+          stored?.queue.map(({ position }) => position),
+          [2, 3],
+        )
+        journal.deleteSession('c')
+        assert.deepEqual(await restored(), [])
+      })
+
+      it('replaces what was staged before, and discards it without touching the session', async () => {
+        stageBeside()
+        journal.beginStaged(session('c'), origin)
+        const again = (await restored()).find(({ staged }) => staged !== undefined)
+        assert.deepEqual(again, { staged: origin, ...bare(session('c')) })
+        journal.discardStaged('c')
+        journal.discardStaged('unknown')
+        const [left, ...others] = await restored()
+        assert.deepEqual([left?.staged, left?.queue.length, others], [undefined, 1, []])
+      })
+
+      it('can go on so for ever, each in the place of the one before', async () => {
+        for (let round = 1; round <= 5; round++) {
+          journal.beginStaged(session('c'), origin)
+          journal.stage('c', { type: 'subscription', subscription: subscription(`round ${round}`) })
+          journal.activateStaged(session('c'))
+        }
+        const all = await restored()
+        assert.deepEqual(all, [{ ...bare(session('c')), subscriptions: [subscription('round 5')] }])
+      })
+    })
+
+    it('gives the marks of a session on its way back', async () => {
+      const token = { epoch: 2, revision: 5 }
+      const marked: SessionRecord = {
+        ...session('c'),
+        departure: { to: 'node-2', nextPosition: 2 ** 40 },
+        tails: [{ from: 'node-1', token, position: 7 }],
+      }
+      journal.putSession(marked)
+      assert.deepEqual(await restored(), [bare(marked)])
+      journal.putSession(session('c'))
+      assert.deepEqual(await restored(), [bare(session('c'))])
     })
 
     it('does not mind the deletion of what is not there', async () => {

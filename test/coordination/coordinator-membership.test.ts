@@ -24,6 +24,41 @@ describe('Coordinator: membership and leadership', () => {
     assert.deepEqual(names(a), ['a', 'c'])
   })
 
+  it('learns who came and went from a fresh look when the history in between was compacted', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    const changes: string[] = []
+    a.coordinator.addListener({
+      onMembersChanged: members => changes.push(members.map(({ nodeId }) => nodeId).join()),
+    })
+    assert.equal(a.coordinator.leader, 'a')
+    await b.kill()
+    const { state } = cluster.service
+    // Nobody is told of any of this before it is history.
+    const leaseOf = (node: SimNode): string =>
+      state.get(`/grapevine/test/members/${node.nodeId}/${node.coordinator.incarnation}`)?.leaseId ?? ''
+    const [member] = state.range('/grapevine/test/members/b/')
+    state.revokeLease(leaseOf(b))
+    const key = '/grapevine/test/members/c/999'
+    const success = [{ type: 'put' as const, key, value: (member as { value: Uint8Array }).value }]
+    state.transact({ compare: [], success, failure: [] })
+    state.compact(state.revision)
+    cluster.service.settle()
+    await cluster.advance(10)
+    assert.deepEqual(names(a), ['a', 'c'])
+    assert.deepEqual(changes, ['a,c'])
+    assert.equal(a.coordinator.leader, 'a')
+    assert.equal(a.coordinator.mayAcknowledge(), true)
+    // Its own key gone behind the same gap is noticed, too.
+    state.revokeLease(leaseOf(a))
+    state.transact({ compare: [], success, failure: [] })
+    state.compact(state.revision)
+    cluster.service.settle()
+    await cluster.advance(5)
+    assert.ok(a.events.includes('suspended'))
+    await until(cluster, 'a is back', () => a.coordinator.mayAcknowledge())
+    assert.equal(cluster.keys('/members/a/').length, 1)
+  })
+
   it('gives a later life of a node a higher incarnation', async () => {
     const [first] = (await cluster.start('a')) as [SimNode]
     await cluster.settled(first.coordinator.leave())
@@ -139,6 +174,7 @@ describe('Coordinator: membership and leadership', () => {
       await cluster.advance(2700)
       assert.equal(a.coordinator.mayAcknowledge(), true)
       await cluster.advance(1100)
+      a.setMesh(false)
       a.store.setContact('cut')
       await until(cluster, 'a suspends', () => !a.coordinator.mayAcknowledge(), 20_000)
       const suspendedMs = cluster.clock.now()
@@ -150,7 +186,7 @@ describe('Coordinator: membership and leadership', () => {
         a.events.filter(event => !event.startsWith('leader')),
         ['suspended'],
       )
-      assert.deepEqual(await cluster.settled(a.coordinator.claim('x')), {
+      assert.deepEqual(await cluster.settled(a.claim('x')), {
         status: 'refused',
         reason: 'suspended',
       })
@@ -168,6 +204,7 @@ describe('Coordinator: membership and leadership', () => {
 
     it('ends as soon as a renewal succeeds, when the lease was never lost', async () => {
       const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      a.setMesh(false)
       a.store.setContact('cut')
       await until(cluster, 'a suspends', () => a.coordinator.isSuspended, 20_000)
       a.store.setContact('open')
@@ -184,6 +221,7 @@ describe('Coordinator: membership and leadership', () => {
       const { incarnation } = a.coordinator
       a.coordinator.setState('ready')
       await cluster.settled(Promise.all(['kept', 'taken'].map(clientId => a.claim(clientId))))
+      a.setMesh(false)
       a.store.setContact('cut')
       await until(cluster, 'b sees a leave', () => names(b).length === 1, 20_000)
       assert.equal((await cluster.settled(b.claim('taken'))).status, 'claimed')

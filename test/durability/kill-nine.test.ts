@@ -41,12 +41,12 @@ describe('kill -9 under load, with storage.sync always', () => {
     for (let round = 0; round < rounds; round++) {
       broker = await BrokerProcess.start(directory, config)
       await subscriber.connect(broker.port)
-      for (const publisher of publishers) publisher.connect(broker.port)
+      for (const publisher of publishers) void publisher.connect(broker.port)
       await loadAndKill(broker, random)
     }
     broker = await BrokerProcess.start(directory, config)
     const { port } = broker
-    for (const publisher of publishers) publisher.connect(port)
+    for (const publisher of publishers) void publisher.connect(port)
     await within('the acknowledgements', Promise.all(publishers.map(publisher => publisher.finish())))
     await within('the connection of the subscriber', subscriber.connect(port))
     const histories = publishers.map(({ history }) => history)

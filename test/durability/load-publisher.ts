@@ -22,6 +22,7 @@ export class LoadPublisher {
   readonly #topic: string
   readonly #qos: 1 | 2
   readonly #version: MqttVersion
+  readonly #mayBeRefused: boolean
   readonly #acknowledged = new Set<number>()
   readonly #violations: string[] = []
   /** In the order they were first sent, which is the order of a resend. */
@@ -32,12 +33,22 @@ export class LoadPublisher {
   #isPublishing = true
   #socket: PacketSocket | undefined
   #onIdle: (() => void) | undefined
+  #onAnswer: (code: number) => void = () => {}
+  #isConnected = false
 
-  constructor(options: { name: string; topic: string; qos: 1 | 2; version: MqttVersion }) {
+  constructor(options: {
+    name: string
+    topic: string
+    qos: 1 | 2
+    version: MqttVersion
+    /** CONNACK may say no, in which case the caller connects again. */
+    mayBeRefused?: boolean
+  }) {
     this.#name = options.name
     this.#topic = options.topic
     this.#qos = options.qos
     this.#version = options.version
+    this.#mayBeRefused = options.mayBeRefused ?? false
   }
 
   get history(): PublisherHistory {
@@ -49,13 +60,16 @@ export class LoadPublisher {
     return this.#violations
   }
 
-  connect(port: number): void {
+  /** Resolves with the code of CONNACK, or undefined when the connection was lost before it came. */
+  connect(target: number | string): Promise<number | undefined> {
     this.#socket?.drop()
+    const answered = Promise.withResolvers<number | undefined>()
+    this.#onAnswer = answered.resolve
     this.#socket = new PacketSocket(
-      port,
+      target,
       this.#version,
       packet => this.#onPacket(packet),
-      () => {},
+      () => answered.resolve(undefined),
     )
     this.#socket.send({
       cmd: 'connect',
@@ -66,6 +80,7 @@ export class LoadPublisher {
       keepalive: 0,
       ...(this.#version === 5 && { properties: { sessionExpiryInterval: 3600 } }),
     })
+    return answered.promise
   }
 
   /** Sends nothing new, and resolves when all that was sent is acknowledged. */
@@ -82,13 +97,19 @@ export class LoadPublisher {
     if (packet.cmd === 'connack') this.#onConnack(packet)
     else if (packet.cmd === 'puback' || packet.cmd === 'pubcomp') this.#onDone(packet)
     else if (packet.cmd === 'pubrec') this.#onReceived(packet)
-    else this.#violations.push(`${this.#name} got ${packet.cmd}`)
-    this.#publish()
+    else if (packet.cmd !== 'disconnect' || !this.#mayBeRefused)
+      this.#violations.push(`${this.#name} got ${packet.cmd}`)
+    if (this.#isConnected) this.#publish()
   }
 
   #onConnack({ sessionPresent, reasonCode, returnCode }: IConnackPacket): void {
     const code = reasonCode ?? returnCode ?? 0
-    if (code !== 0) this.#violations.push(`${this.#name} got CONNACK ${code}`)
+    this.#isConnected = code === 0
+    this.#onAnswer(code)
+    if (code !== 0) {
+      if (!this.#mayBeRefused) this.#violations.push(`${this.#name} got CONNACK ${code}`)
+      return
+    }
     if (this.#hasSession && !sessionPresent) this.#violations.push(`${this.#name} lost its session`)
     this.#hasSession = true
     this.#socket?.send(

@@ -7,6 +7,8 @@ import { PacketSocket } from './packet-socket.ts'
  */
 export class LoadSubscriber {
   readonly #filter: string
+  readonly #name: string
+  readonly #mayBeRefused: boolean
   readonly #deliveries: string[] = []
   readonly #violations: string[] = []
   /** Received at QoS 2 and not released yet; as durable as the session. */
@@ -15,8 +17,11 @@ export class LoadSubscriber {
   #socket: PacketSocket | undefined
   #wake = (): void => {}
 
-  constructor(filter: string) {
+  /** `mayBeRefused`: CONNACK may say no, in which case the caller connects again. */
+  constructor(filter: string, { name = 'subscriber', mayBeRefused = false } = {}) {
     this.#filter = filter
+    this.#name = name
+    this.#mayBeRefused = mayBeRefused
   }
 
   /** Payloads in the order they came, copies at QoS 1 included. */
@@ -28,26 +33,31 @@ export class LoadSubscriber {
     return this.#violations
   }
 
-  /** Resolves once CONNACK, and at the first time SUBACK, arrived; or when the connection is lost. */
-  async connect(port: number): Promise<void> {
+  /**
+   * Resolves with the code of CONNACK, at the first time when SUBACK came too, or with undefined when the connection is lost
+   * before.
+   */
+  async connect(target: number | string): Promise<number | undefined> {
     this.#socket?.drop()
-    await new Promise<void>(resolve => {
+    return new Promise(resolve => {
       const socket = new PacketSocket(
-        port,
+        target,
         5,
         packet => {
           this.#onPacket(packet, socket)
-          if (packet.cmd === 'suback' || (packet.cmd === 'connack' && this.#hasSession)) resolve()
+          if (packet.cmd === 'suback') resolve(0)
+          if (packet.cmd === 'connack' && (this.#hasSession || packet.reasonCode !== 0))
+            resolve(packet.reasonCode)
           this.#wake()
         },
-        resolve,
+        () => resolve(undefined),
       )
       this.#socket = socket
       socket.send({
         cmd: 'connect',
         protocolId: 'MQTT',
         protocolVersion: 5,
-        clientId: 'subscriber',
+        clientId: this.#name,
         clean: false,
         keepalive: 0,
         properties: { sessionExpiryInterval: 3600 },
@@ -89,13 +99,19 @@ export class LoadSubscriber {
         this.#unreleased.delete(packet.messageId ?? 0)
         socket.send({ cmd: 'pubcomp', messageId: packet.messageId ?? 0 })
         return
+      case 'disconnect':
+        if (!this.#mayBeRefused) this.#violations.push(`${this.#name} was disconnected`)
+        return
       default:
         this.#violations.push(`the subscriber got ${packet.cmd}`)
     }
   }
 
   #onConnack(reasonCode: number, isPresent: boolean, socket: PacketSocket): void {
-    if (reasonCode !== 0) this.#violations.push(`the subscriber got CONNACK ${reasonCode}`)
+    if (reasonCode !== 0) {
+      if (!this.#mayBeRefused) this.#violations.push(`the subscriber got CONNACK ${reasonCode}`)
+      return
+    }
     if (this.#hasSession !== isPresent)
       this.#violations.push(`the subscriber got Session Present ${isPresent} instead of ${this.#hasSession}`)
     if (!isPresent) this.#unreleased.clear()

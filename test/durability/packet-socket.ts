@@ -8,10 +8,18 @@ export class PacketSocket {
   readonly #version: MqttVersion
   isClosed = false
 
-  /** `onPacket` is called for each packet of the broker, `onClose` once, whoever closed. */
-  constructor(port: number, version: MqttVersion, onPacket: (packet: Packet) => void, onClose: () => void) {
+  /**
+   * To a loopback port, or to a Unix socket by its path. `onPacket` is called for each packet of the broker, `onClose` once,
+   * whoever closed.
+   */
+  constructor(
+    target: number | string,
+    version: MqttVersion,
+    onPacket: (packet: Packet) => void,
+    onClose: () => void,
+  ) {
     this.#version = version
-    this.#socket = connect(port, '127.0.0.1')
+    this.#socket = typeof target === 'string' ? connect(target) : connect(target, '127.0.0.1')
     this.#socket.setNoDelay(true)
     const packets = parser({ protocolVersion: version })
     packets.on('packet', packet => {

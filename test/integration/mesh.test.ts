@@ -131,6 +131,38 @@ describe('a mesh of three nodes on etcd', () => {
     assert.equal(nodes[1]?.clusterStatus().local.sessions, 1)
   })
 
+  it('retains on every node what one was told, and forgets it everywhere', async () => {
+    const publisher = await connect(0, 'retainer')
+    await publisher.publishAsync('retained/a', 'kept', { qos: 1, retain: true })
+    const late = await connect(2, 'late')
+    const arrived = next(late, 'message')
+    await late.subscribeAsync('retained/#', { qos: 1 })
+    const [topic, payload, packet] = (await arrived) as [string, Buffer, { retain: boolean }]
+    assert.deepEqual([topic, String(payload), packet.retain], ['retained/a', 'kept', true])
+    await late.unsubscribeAsync('retained/#')
+
+    await late.publishAsync('retained/a', '', { qos: 1, retain: true })
+    await late.publishAsync('retained/b', 'left', { qos: 1, retain: true })
+    const later = await connect(1, 'later')
+    const first = next(later, 'message')
+    await later.subscribeAsync('retained/#', { qos: 1 })
+    assert.equal(((await first) as [string])[0], 'retained/b')
+  })
+
+  it('with the barrier all, what is published anywhere right after SUBACK arrives', async () => {
+    const publishers = [await connect(1, 'right-after-1'), await connect(2, 'right-after-2')]
+    const subscriber = await connect(0, 'behind-barrier')
+    const received: string[] = []
+    subscriber.on('message', topic => received.push(topic))
+    for (let i = 0; i < 20; i++) {
+      const properties = { userProperties: { 'suback-barrier': 'all' } }
+      await subscriber.subscribeAsync(`barrier/${i}`, { qos: 1, properties })
+      await Promise.all(publishers.map(publisher => publisher.publishAsync(`barrier/${i}`, '', { qos: 0 })))
+    }
+    while (received.length < 40) await next(subscriber, 'message')
+    assert.equal(received.length, 40)
+  })
+
   it('goes on when a node leaves, and takes it back with its sessions', async () => {
     const durable = await mqtt.connectAsync(`mqtt://${nodes[2]?.mqttAddress}`, {
       protocolVersion: 5,

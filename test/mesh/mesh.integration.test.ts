@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { encodeDeltas } from '../../gossip/delta-codec.ts'
+import { encodeDeltas, ExactChanges } from '../../gossip/delta-codec.ts'
 import { generateHostKey } from '../../src/mesh/host-key.ts'
 import { until } from '../contract/harness.ts'
 import { linkAll, MeshHarness } from './mesh-harness.ts'
@@ -136,6 +136,8 @@ describe('a mesh of real libp2p hosts', () => {
 let sequence = 0
 
 function delta(nodeId: string): Uint8Array {
-  const changes = [{ isAdd: true, filter: 'a' }]
-  return encodeDeltas({ nodeId, incarnation: 1, firstSequence: ++sequence, changes })[0] as Uint8Array
+  const exact = new ExactChanges()
+  exact.added(1, 2)
+  const changes = { incarnation: 1, firstSequence: ++sequence, generation: 1, exact, patterns: [] }
+  return encodeDeltas({ nodeId, ...changes })[0] as Uint8Array
 }

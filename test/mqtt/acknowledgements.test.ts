@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { MqttHarness } from './support/mqtt-harness.ts'
+import { wantRemotely } from '../support/remote-filters.ts'
 
 const publish = (
   messageId: number,
@@ -17,10 +18,8 @@ const publish = (
 describe('PUBACK', () => {
   it('waits for every node with a matching subscriber', async () => {
     const harness = new MqttHarness()
-    harness.remote.setKnown('node-1', true)
-    harness.remote.setKnown('node-2', true)
-    harness.remote.add('node-1', 'a')
-    harness.remote.add('node-2', 'a')
+    wantRemotely(harness.remote, 'node-1', ['a'])
+    wantRemotely(harness.remote, 'node-2', ['a'])
     const client = await harness.connect('c')
     client.send(publish(1))
     await harness.settle()
@@ -35,8 +34,7 @@ describe('PUBACK', () => {
 
   it('[MQTT-4.6.0-2] leaves in the order of the PUBLISH packets, whoever accepts first', async () => {
     const harness = new MqttHarness()
-    harness.remote.setKnown('node-1', true)
-    harness.remote.add('node-1', 'slow')
+    wantRemotely(harness.remote, 'node-1', ['slow'])
     const client = await harness.connect('c')
     client.send(publish(1, 'slow'))
     client.send(publish(2, 'nobody'))
@@ -101,7 +99,7 @@ describe('PUBACK', () => {
 
   it('[MQTT-3.3.4-9] more publishes than the Receive Maximum without one disconnect a v5 client with 0x93', async () => {
     const harness = new MqttHarness({ receiveMax: 2 })
-    harness.remote.setKnown('node-1', false) // never accepts
+    harness.remote.node('node-1') // wants everything, and never accepts
     const client = await harness.connect('c')
     for (const messageId of [1, 2, 3]) client.send(publish(messageId))
     await harness.settle()
@@ -110,7 +108,7 @@ describe('PUBACK', () => {
 
   it('more than the Receive Maximum outstanding stops reading a 3.1.1 client until half are acknowledged', async () => {
     const harness = new MqttHarness({ receiveMax: 4 })
-    harness.remote.setKnown('node-1', false)
+    wantRemotely(harness.remote, 'node-1', ['a'])
     const client = await harness.connect('c', {}, 4)
     for (const messageId of [1, 2, 3, 4, 5]) client.send(publish(messageId))
     await harness.settle()

@@ -308,6 +308,7 @@ describe('a session', () => {
       status: 'claimed',
       token: { epoch: 1, revision: 9 },
       resumableToken: unclaimed?.token,
+      isTransferred: false,
     })
     const back = await after.connect('c', persistent)
     await clock.advance(5)
@@ -342,6 +343,7 @@ describe('a session', () => {
       status: 'claimed',
       token: { epoch: 1, revision: 9 },
       resumableToken: { epoch: 1, revision: 8 },
+      isTransferred: false,
     })
     const back = await after.connect('c', persistent)
     await clock.advance(5)
@@ -353,7 +355,7 @@ describe('a session', () => {
     const harness = new MqttHarness()
     const client = await harness.connect('c', persistent)
     await harness.subscribe(client, 'a', 1)
-    harness.broker.sessions.surrender('c')
+    harness.broker.sessions.moves.surrender('c')
     assert.equal(client.of('disconnect')[0]?.reasonCode, 0x8e)
     assert.equal(harness.broker.sessions.sessionCount, 0)
     assert.deepEqual(harness.ownership.released, [])

@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import type { LocalDelivery, LocalSubscription } from '../../src/core/ports/routing.ts'
 import { topicMatches } from '../../src/core/topic.ts'
 import { TrieLocalIndex } from '../../routing/local-index.ts'
-import { TrieRemoteIndex } from '../../routing/remote-index.ts'
 import { TopicTrie } from '../../routing/topic-trie.ts'
 
 const level = fc.constantFrom('a', 'b', '', '$SYS', '__proto__', 'constructor', 'é')
@@ -114,16 +113,19 @@ describe('TrieLocalIndex', () => {
         for (const { client: name, filter: text, qos, isAdded, group, topic: asked } of changes) {
           const of = clients.get(name) as LocalDelivery
           const key = `${name} ${group ?? ''} ${text}`
-          const others = [...model].filter(([held, value]) => value.filter === text && held !== key).length
+          // Of the same filter and group: all others of a filter, members of a group.
+          const held = [...model.values()].filter(value => value.filter === text && value.group === group)
           if (isAdded) {
             const added = subscription(of, text, qos, ++identifier, group)
-            assert.equal(index.add(added), others === 0 && !model.has(key))
+            assert.equal(index.add(added), group === undefined ? held.length === 0 : !model.has(key))
             model.set(key, added)
           } else {
-            assert.equal(index.remove(text, group, of), model.delete(key) && others === 0)
+            const isLast = group !== undefined || held.length === 1
+            assert.equal(index.remove(text, group, of), model.delete(key) && isLast)
           }
           assert.equal(index.subscriptionCount, model.size)
-          assert.equal(index.filterCount, new Set([...model.values()].map(held => held.filter)).size)
+          const distinct = [...model.values()].map(held => `${held.group ?? ''} ${held.filter}`)
+          assert.equal(index.filterCount, new Set(distinct).size)
           const matching = [...model.values()].filter(held => topicMatches(held.filter, asked))
           const found = index.match(asked)
           const ordinary = matching.filter(held => held.group === undefined)
@@ -141,67 +143,21 @@ describe('TrieLocalIndex', () => {
           assert.equal(groups.length, new Set(shared.map(held => `${held.group} ${held.filter}`)).size)
           for (const members of groups) assert.ok(shared.includes(members.next() as LocalSubscription))
         }
+        const ordinary = [...model.values()].filter(held => held.group === undefined)
+        assert.deepEqual([...index.filters()].sort(), [...new Set(ordinary.map(held => held.filter))].sort())
+        const members = new Map<string, number>()
+        for (const held of model.values()) {
+          if (held.group === undefined) continue
+          const name = `${held.group} ${held.filter}`
+          members.set(name, (members.get(name) ?? 0) + 1)
+        }
+        const groups = [...index.groups()]
         assert.deepEqual(
-          [...index.filters()].sort(),
-          [...new Set([...model.values()].map(held => held.filter))].sort(),
+          new Map(groups.map(({ group, filter, members }) => [`${group} ${filter}`, members])),
+          members,
         )
-      }),
-      { numRuns: 500 },
-    )
-  })
-})
-
-describe('TrieRemoteIndex', () => {
-  const node = fc.constantFrom('n1', 'n2')
-  const change = fc.oneof(
-    fc.record({ what: fc.constantFrom('add', 'remove'), node, filter, topic }),
-    fc.record({ what: fc.constantFrom('clear', 'known', 'unknown'), node, filter, topic }),
-  )
-
-  it('names the nodes with a matching filter, and those whose interest is unknown', () => {
-    fc.assert(
-      fc.property(fc.array(change, { maxLength: 40 }), changes => {
-        const index = new TrieRemoteIndex()
-        const filters = new Map<string, Set<string>>()
-        const unknown = new Set<string>()
-        const heard = (name: string): Set<string> => {
-          const held = filters.get(name) ?? new Set<string>()
-          if (!filters.has(name)) unknown.add(name)
-          filters.set(name, held)
-          return held
-        }
-        for (const { what, node: name, filter: text, topic: asked } of changes) {
-          switch (what) {
-            case 'add':
-              index.add(name, text)
-              heard(name).add(text)
-              break
-            case 'remove':
-              index.remove(name, text)
-              filters.get(name)?.delete(text)
-              break
-            case 'clear':
-              index.clear(name)
-              filters.delete(name)
-              unknown.delete(name)
-              break
-            default:
-              index.setKnown(name, what === 'known')
-              heard(name)
-              if (what === 'known') unknown.delete(name)
-              else unknown.add(name)
-          }
-          const expected = ['n1', 'n2'].filter(
-            candidate =>
-              unknown.has(candidate) ||
-              [...(filters.get(candidate) ?? [])].some(held => topicMatches(held, asked)),
-          )
-          assert.deepEqual([...index.match(asked)].sort(), expected)
-          assert.equal(
-            index.filterCount,
-            [...filters.values()].reduce((sum, held) => sum + held.size, 0),
-          )
-        }
+        for (const { group, filter, members } of groups)
+          assert.equal(index.memberCount(group, filter), members)
       }),
       { numRuns: 500 },
     )

@@ -1,114 +1,21 @@
 import assert from 'node:assert/strict'
 import { limits } from '../../src/core/limits.ts'
-import type { PeerAddress, PeerTransport } from '../../src/core/ports/peer-transport.ts'
-import type { Acceptance, LocalSubscription } from '../../src/core/ports/routing.ts'
-import type { Publication } from '../../src/core/publication.ts'
-import { TrieLocalIndex } from '../../routing/local-index.ts'
-import { LocalRouter } from '../../routing/local-router.ts'
-import { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
-import { silentLogger } from '../support/silent-logger.ts'
-
-/** A journal a test commits by hand. */
-class HeldJournal {
-  appended = 0
-  committed = 0
-  readonly #listeners: ((upTo: number) => void)[] = []
-
-  onCommitted(listener: (upTo: number) => void): void {
-    this.#listeners.push(listener)
-  }
-
-  commit(): void {
-    this.committed = this.appended
-    for (const listener of this.#listeners) listener(this.committed)
-  }
-}
-
-class CountedAcceptance implements Acceptance {
-  outstanding = 0
-
-  expect(): void {
-    this.outstanding++
-  }
-
-  settle(): void {
-    this.outstanding--
-  }
-
-  requireCommitted(): void {}
-}
-
-function publication(payload: string, qos: 0 | 1, expiresAtMs?: number): Publication {
-  return {
-    topic: 't',
-    payload: Buffer.from(payload),
-    qos,
-    retain: false,
-    properties: undefined,
-    expiresAtMs,
-    publisher: 'p',
-  }
-}
-
-/** One node's forwarding, with a subscriber of everything. */
-class Node {
-  readonly received: string[] = []
-  readonly journal = new HeldJournal()
-  readonly transport: PeerTransport
-  readonly forwarder: PeerForwarder
-  readonly address: PeerAddress
-  isJournaling = false
-
-  constructor(network: SimPeerNetwork, clock: VirtualClock, nodeId: string, incarnation: number) {
-    this.transport = network.transport(nodeId)
-    const index = new TrieLocalIndex()
-    const subscription: LocalSubscription = {
-      filter: '#',
-      qos: 1,
-      noLocal: false,
-      retainAsPublished: false,
-      group: undefined,
-      subscriptionIdentifiers: [],
-      subscriber: {
-        clientId: 's',
-        canTakeShared: true,
-        deliver: ({ payload }) => {
-          this.received.push(Buffer.from(payload).toString())
-          if (this.isJournaling) this.journal.appended++
-        },
-      },
-    }
-    index.add(subscription)
-    this.forwarder = new PeerForwarder({
-      transport: this.transport,
-      local: new LocalRouter(index, this.journal),
-      journal: this.journal,
-      clock,
-      logger: silentLogger,
-    })
-    this.address = { nodeId, incarnation, ...this.transport.self }
-    this.transport.start(nodeId, incarnation)
-  }
-
-  know(...peers: Node[]): void {
-    const addresses = peers.map(({ address }) => address)
-    this.forwarder.setMembers(addresses)
-    this.transport.setMembers(addresses)
-  }
-}
+import { CountedAcceptance, ForwardingNode, publication } from './support/forwarding-node.ts'
 
 describe('PeerForwarder', () => {
   let clock: VirtualClock
   let network: SimPeerNetwork
-  let a: Node
-  let b: Node
+  let a: ForwardingNode
+  let b: ForwardingNode
+  const node = (nodeId: string, incarnation: number): ForwardingNode =>
+    new ForwardingNode({ network, clock, nodeId, incarnation })
   beforeEach(async () => {
     clock = new VirtualClock()
     network = new SimPeerNetwork(clock)
-    a = new Node(network, clock, 'a', 1)
-    b = new Node(network, clock, 'b', 2)
+    a = node('a', 1)
+    b = node('b', 2)
     a.know(b)
     b.know(a)
     await clock.advance(200)
@@ -125,28 +32,28 @@ describe('PeerForwarder', () => {
   })
 
   it('is accepted only after the receiving journal has committed', async () => {
-    b.isJournaling = true
+    b.isJournaling = b.isHeld = true
     const acceptance = new CountedAcceptance()
     a.forwarder.forward('b', publication('x', 1), acceptance)
     await clock.advance(50)
     assert.deepEqual(b.received, ['x'])
     assert.equal(acceptance.outstanding, 1)
-    b.journal.commit()
+    b.commit()
     await clock.advance(50)
     assert.equal(acceptance.outstanding, 0)
   })
 
   it('sends again after a lost link what was not accepted, and the receiver delivers it once', async () => {
-    b.isJournaling = true
+    b.isJournaling = b.isHeld = true
     const acceptance = new CountedAcceptance()
     a.forwarder.forward('b', publication('1', 1), acceptance)
     a.forwarder.forward('b', publication('2', 1), acceptance)
     await clock.advance(50)
-    a.transport.disconnect('b', 'test')
+    a.transport.disconnect('b')
     a.forwarder.forward('b', publication('3', 1), acceptance)
     a.forwarder.forward('b', publication('lost', 0), undefined)
     await clock.advance(500)
-    b.journal.commit()
+    b.commit()
     await clock.advance(50)
     assert.deepEqual(b.received, ['1', '2', '3'])
     assert.equal(acceptance.outstanding, 0)
@@ -154,14 +61,14 @@ describe('PeerForwarder', () => {
   })
 
   it('gives a restarted receiver everything its earlier life did not accept', async () => {
-    b.isJournaling = true
+    b.isJournaling = b.isHeld = true
     const acceptance = new CountedAcceptance()
     a.forwarder.forward('b', publication('1', 1), acceptance)
     await clock.advance(50)
     await b.transport.close()
     await clock.advance(50)
     a.forwarder.forward('b', publication('2', 1), acceptance)
-    const reborn = new Node(network, clock, 'b', 3)
+    const reborn = node('b', 3)
     a.know(reborn)
     reborn.know(a)
     await clock.advance(500)
@@ -173,7 +80,7 @@ describe('PeerForwarder', () => {
     a.forwarder.forward('b', publication('before', 1), undefined)
     await clock.advance(50)
     await a.transport.close()
-    const reborn = new Node(network, clock, 'a', 3)
+    const reborn = node('a', 3)
     reborn.know(b)
     b.know(reborn)
     await clock.advance(500)
@@ -182,25 +89,44 @@ describe('PeerForwarder', () => {
     assert.deepEqual(b.received, ['before', 'after'])
   })
 
-  it('settles and counts what waits for a node that leaves, and numbers on when the same life returns', async () => {
+  it('keeps on disk what waits for a node that vanished, and numbers on when the same life returns', async () => {
     const acceptance = new CountedAcceptance()
     a.forwarder.forward('b', publication('1', 1), acceptance)
     await clock.advance(50)
-    a.transport.disconnect('b', 'test')
-    a.forwarder.forward('b', publication('gone', 1), acceptance)
+    a.transport.disconnect('b')
+    a.forwarder.forward('b', publication('2', 1), acceptance)
     a.know()
     assert.equal(acceptance.outstanding, 0)
-    assert.equal(a.forwarder.stats.abandoned, 1)
+    await clock.advance(1)
+    assert.ok(a.store.committed >= acceptance.storeSequence)
+    assert.equal(a.kept, 1)
+    a.forwarder.forward('b', publication('3', 1), acceptance)
     a.know(b)
     await clock.advance(500)
-    a.forwarder.forward('b', publication('2', 1), acceptance)
+    a.forwarder.forward('b', publication('4', 1), acceptance)
     await clock.advance(50)
-    assert.deepEqual(b.received, ['1', '2'])
+    assert.deepEqual(b.received, ['1', '2', '3', '4'])
     assert.equal(acceptance.outstanding, 0)
+    assert.equal(a.kept, 0)
+  })
+
+  it('keeps nothing for a node that said it leaves and holds nothing', async () => {
+    const acceptance = new CountedAcceptance()
+    b.forwarder.farewell()
+    await clock.advance(10)
+    a.transport.disconnect('b')
+    a.forwarder.forward('b', publication('1', 1), acceptance)
+    a.know()
+    a.forwarder.forward('b', publication('2', 1), acceptance)
+    assert.equal(acceptance.outstanding, 0)
+    assert.equal(a.forwarder.stats.abandoned, 1)
+    assert.deepEqual(a.forwarder.awayNodes, [])
+    await clock.advance(10)
+    assert.equal(a.kept, 0)
   })
 
   it('is full when a peer falls behind, and says when there is room again', async () => {
-    b.isJournaling = true
+    b.isJournaling = b.isHeld = true
     let woken = 0
     a.forwarder.onWritable(() => woken++)
     for (let i = 0; i < limits.forwardUnacceptedMax; i++)
@@ -209,14 +135,14 @@ describe('PeerForwarder', () => {
     await clock.advance(50)
     assert.ok(a.forwarder.isFull)
     assert.equal(woken, 0)
-    b.journal.commit()
+    b.commit()
     await clock.advance(50)
     assert.ok(!a.forwarder.isFull)
     assert.equal(woken, 1)
   })
 
   it('does not deliver what expired on the way', async () => {
-    a.transport.disconnect('b', 'test')
+    a.transport.disconnect('b')
     const acceptance = new CountedAcceptance()
     a.forwarder.forward('b', publication('late', 1, clock.wallNow() + 1), acceptance)
     a.forwarder.forward('b', publication('fresh', 1, clock.wallNow() + 60_000), acceptance)
@@ -226,7 +152,7 @@ describe('PeerForwarder', () => {
   })
 
   it('closes the link of a peer that sends a malformed frame or accepts what was never sent', async () => {
-    for (const frame of [[9], [1, 0, 0], [2, 0, 0, 0, 0, 0, 0, 0, 99]]) {
+    for (const frame of [[9], [4, 0, 0], [1, 0, 0], [5, 5], [2, 0, 0, 0, 0, 0, 0, 0, 99]]) {
       const rejected = a.forwarder.stats.rejected
       b.transport.send('a', 'forward', Uint8Array.from(frame))
       await clock.advance(500)

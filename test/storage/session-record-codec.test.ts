@@ -5,8 +5,8 @@ import { GrapevineError } from '../../src/core/errors.ts'
 import type { QueuedRecord } from '../../src/core/ports/session-journal.ts'
 import type { QoS } from '../../src/core/qos.ts'
 import {
-  checkReceived,
   decodeQueueEntry,
+  decodeReceived,
   decodeSession,
   decodeSubscription,
   decodeWill,
@@ -66,7 +66,10 @@ describe('session record codec', () => {
   it('gives sessions back as they were', () => {
     fc.assert(
       fc.property(text, sessions, (key, record) => {
-        assert.deepEqual(decodeSession(key, encodeSession(key, record)), record)
+        assert.deepEqual(decodeSession(key, encodeSession(key, record)), {
+          session: record,
+          staged: undefined,
+        })
       }),
     )
   })
@@ -111,7 +114,9 @@ describe('session record codec', () => {
       [encodeSubscription('key', subscription('a')), decodeSubscription],
       [encodeQueued('key', message(1)), decodeQueueEntry],
       [encodeReleased('key'), decodeQueueEntry],
-      [encodeReceived('key'), checkReceived],
+      [encodeReceived('key', { id: undefined }), decodeReceived],
+      [encodeReceived('key', { id: { incarnation: 2 ** 40, number: 7 } }), decodeReceived],
+      [encodeReceived('key', { id: { incarnation: 2, number: 7 }, isFromElsewhere: true }), decodeReceived],
       [encodeWill('key', will()), decodeWill],
     ]
     for (const [record, decode] of records) {

@@ -89,7 +89,7 @@ describe('StoreSessionJournal', function () {
     assert.throws(() => journal.putSubscription('c', subscription('a')))
     assert.throws(() => journal.enqueue('c', message(1)))
     assert.throws(() => journal.release('c', 1))
-    assert.throws(() => journal.putReceived('c', 1))
+    assert.throws(() => journal.putReceived('c', 1, undefined))
     assert.throws(() => journal.putWill('c', will()))
     assert.equal(journal.appended, 0)
   })
@@ -178,7 +178,7 @@ function write(journal: StoreSessionJournal): void {
   journal.enqueue('a/b', message(7))
   journal.enqueue('a/b', message(8))
   journal.release('a/b', 8)
-  journal.putReceived('a/b', 65_535)
+  journal.putReceived('a/b', 65_535, undefined)
   journal.putWill('a/b', will())
 }
 

@@ -19,20 +19,97 @@ export interface PrivateEtcd {
   close(): Promise<void>
 }
 
-export async function startPrivateEtcd(): Promise<PrivateEtcd> {
+/** What a test may want otherwise. */
+export interface PrivateEtcdOptions {
+  /** PEM files: clients are asked for a certificate of that authority. */
+  readonly tls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string }
+  /** More flags of etcd. */
+  readonly flags?: readonly string[]
+}
+
+/** Several members of one etcd cluster. */
+export interface PrivateEtcdCluster {
+  readonly members: readonly PrivateEtcd[]
+  readonly urls: readonly string[]
+  close(): Promise<void>
+}
+
+export async function startPrivateEtcd(options: PrivateEtcdOptions = {}): Promise<PrivateEtcd> {
+  const [ports] = await memberPorts(1)
+  return startMember('test', ports as MemberPorts, `test=${peerUrlOf(ports as MemberPorts)}`, options)
+}
+
+/** Resolves when all members serve. */
+export async function startPrivateEtcdCluster(size: number): Promise<PrivateEtcdCluster> {
+  const all = await memberPorts(size)
+  const initialCluster = all.map((ports, i) => `m${i}=${peerUrlOf(ports)}`).join(',')
+  // A lone member would elect itself anew each time a slow machine holds it up for a second.
+  const options = { flags: ['--heartbeat-interval', '100', '--election-timeout', '1000'] }
+  const starting = all.map((ports, i) => startMember(`m${i}`, ports, initialCluster, options))
+  const started = await Promise.allSettled(starting)
+  const members = started.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  const close = async (): Promise<void> => {
+    await Promise.all(members.map(member => member.close()))
+  }
+  const failed = started.find(result => result.status === 'rejected')
+  if (failed !== undefined) {
+    await close()
+    throw failed.reason
+  }
+  return { members, urls: members.map(member => member.url), close }
+}
+
+interface MemberPorts {
+  readonly client: number
+  readonly peer: number
+  readonly health: number
+}
+
+async function memberPorts(count: number): Promise<MemberPorts[]> {
+  const ports = await freePorts(count * 3)
+  return Array.from({ length: count }, (_, i) => {
+    const [client, peer, health] = ports.slice(i * 3, i * 3 + 3) as [number, number, number]
+    return { client, peer, health }
+  })
+}
+
+function peerUrlOf({ peer }: MemberPorts): string {
+  return `http://127.0.0.1:${peer}`
+}
+
+async function startMember(
+  name: string,
+  ports: MemberPorts,
+  initialCluster: string,
+  { tls, flags = [] }: PrivateEtcdOptions,
+): Promise<PrivateEtcd> {
   const directory = await mkdtemp(join(tmpdir(), 'grapevine-etcd-'))
-  const [clientPort, peerPort] = await freePorts(2)
-  const url = `http://127.0.0.1:${clientPort}`
-  const peerUrl = `http://127.0.0.1:${peerPort}`
+  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.client}`
+  const peerUrl = peerUrlOf(ports)
+  // Beside the client port, which may speak TLS.
+  const healthUrl = `http://127.0.0.1:${ports.health}`
   const options = [
-    ['--name', 'test'],
+    ['--name', name],
     ['--data-dir', join(directory, 'data')],
     ['--listen-client-urls', url],
     ['--advertise-client-urls', url],
+    ['--listen-metrics-urls', healthUrl],
     ['--listen-peer-urls', peerUrl],
     ['--initial-advertise-peer-urls', peerUrl],
-    ['--initial-cluster', `test=${peerUrl}`],
+    ['--initial-cluster', initialCluster],
     ['--log-level', 'error'],
+    tls === undefined
+      ? []
+      : [
+          '--cert-file',
+          tls.certFile,
+          '--key-file',
+          tls.keyFile,
+          '--trusted-ca-file',
+          tls.caFile,
+          '--client-cert-auth',
+        ],
+    flags,
   ].flat()
 
   let server: ChildProcess | undefined
@@ -48,7 +125,7 @@ export async function startPrivateEtcd(): Promise<PrivateEtcd> {
     let failure: string | undefined
     server.once('error', error => (failure = error.message))
     server.once('exit', code => (failure ??= `it exited with code ${code}`))
-    for (let attempt = 0; !(await isHealthy(url)); attempt++) {
+    for (let attempt = 0; !(await isHealthy(healthUrl)); attempt++) {
       if (failure !== undefined || attempt > 300)
         throw new Error(`etcd did not start: ${failure ?? 'not healthy in time'}`)
       await delay(50)

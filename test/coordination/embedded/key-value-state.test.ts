@@ -85,6 +85,44 @@ describe('KeyValueState', () => {
     assert.equal(events, 1)
   })
 
+  it('resets a watcher that needs what was compacted, and no other', () => {
+    const state = new KeyValueState()
+    const hub = new WatchHub(state)
+    const told: string[] = []
+    const watch = (name: string): void => {
+      const watcher = {
+        onReset: (entries: readonly CoordinationEntry[]) => told.push(`${name} reset ${entries.length}`),
+        onEvents: (events: readonly unknown[]) => told.push(`${name} events ${events.length}`),
+      }
+      hub.add('k', watcher).start()
+    }
+    watch('behind')
+    put(state, 'k1')
+    put(state, 'k2')
+    watch('abreast')
+    told.length = 0
+    put(state, 'k3')
+    assert.equal(state.compact(state.revision), undefined)
+    hub.tell(state.revision)
+    assert.deepEqual(told, ['behind reset 3', 'abreast events 1'])
+    assert.match(state.compact(state.revision + 1)?.refused ?? '', /future/)
+  })
+
+  it('knows the bytes of its keys and values, over puts, replacements and deletes', () => {
+    const state = new KeyValueState()
+    const write = (key: string, bytes: number): void => {
+      const operation = { type: 'put' as const, key, value: new Uint8Array(bytes) }
+      state.transact({ compare: [], success: [operation], failure: [] })
+    }
+    write('é', 10)
+    write('b', 5)
+    assert.equal(state.sizeBytes, 18)
+    write('é', 3)
+    assert.equal(state.sizeBytes, 11)
+    state.transact({ compare: [], success: [{ type: 'delete', key: 'é' }], failure: [] })
+    assert.equal(state.sizeBytes, 6)
+  })
+
   it('expires only leases whose time has run out', () => {
     const state = new KeyValueState()
     state.grantLease('1', 1000, 0)

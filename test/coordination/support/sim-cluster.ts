@@ -1,17 +1,50 @@
+import type { OwnerLostPolicy } from '../../../coordination/claim-policy.ts'
 import { Coordinator } from '../../../coordination/coordinator.ts'
+import { KeyValueState } from '../../../coordination/embedded/key-value-state.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import { SimCoordinationService } from '../../../sim/ports/sim-coordination-store.ts'
 import { SimPeerNetwork, type SimPeerTransport } from '../../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../../sim/ports/virtual-clock.ts'
 import type { ClientId, FencingToken, NodeId } from '../../../src/core/ids.ts'
+import type { CoordinationEntry } from '../../../src/core/ports/coordination-store.ts'
+import type { EpochMark, EpochMemory } from '../../../src/core/ports/epoch-memory.ts'
 import type { Member, MemberDescription } from '../../../src/core/ports/membership.ts'
-import type { ClaimAnswer } from '../../../src/core/ports/session-ownership.ts'
+import type { ClaimAnswer, ClaimRequest } from '../../../src/core/ports/session-ownership.ts'
 import { until } from '../../contract/harness.ts'
 import { CutOffStore } from './cut-off-store.ts'
+import { PausableClock } from './pausable-clock.ts'
+import { plainHolder } from './plain-holder.ts'
 import { RecordingLogger } from './recording-logger.ts'
 
 export const LEASE_TTL_MS = 10_000
 export const LEASE_MARGIN_MS = 1000
+
+/** What a client asks that keeps nothing over a disconnection. */
+export function plainClaim(clientId: ClientId): ClaimRequest {
+  return { clientId, cleanStart: false, expiryIntervalSeconds: 0, will: undefined }
+}
+
+/** Where a node keeps what it needs over its lives. */
+interface NodeDisk {
+  readonly dataDirId: string
+  readonly epochMemory: EpochMemory
+}
+
+/** A disk in memory. */
+export class SimDisk implements NodeDisk {
+  readonly dataDirId: string
+  mark: EpochMark | undefined
+  readonly epochMemory: EpochMemory = {
+    load: () => Promise.resolve(this.mark),
+    save: mark => {
+      this.mark = mark
+    },
+  }
+
+  constructor(dataDirId: string) {
+    this.dataDirId = dataDirId
+  }
+}
 
 /** A process of a node: its coordinator, what it holds, and what its listener was told. */
 export class SimNode {
@@ -19,11 +52,16 @@ export class SimNode {
   readonly coordinator: Coordinator
   readonly transport: SimPeerTransport
   readonly store: CutOffStore
+  /** Time as this process knows it. */
+  readonly clock: PausableClock
   readonly logger = new RecordingLogger()
   /** Tokens of the clients it serves. */
   readonly holding = new Map<ClientId, FencingToken>()
   readonly surrendered: ClientId[] = []
+  /** On its disk, not claimed by this process. */
+  readonly unclaimed: { readonly clientId: ClientId; readonly token: FencingToken }[] = []
   readonly events: string[] = []
+  #isMeshWhole = true
 
   constructor(
     clock: VirtualClock,
@@ -31,17 +69,22 @@ export class SimNode {
     network: SimPeerNetwork,
     nodeId: NodeId,
     seed: number,
+    onOwnerLost: OwnerLostPolicy,
+    disk: NodeDisk | undefined,
   ) {
     this.nodeId = nodeId
     this.transport = network.transport(nodeId)
-    this.store = new CutOffStore(service.connect(), clock)
+    this.clock = new PausableClock(clock)
+    this.store = new CutOffStore(service.connect(), this.clock)
+    this.store.arrive = task => this.clock.run(task)
     this.coordinator = new Coordinator(
       {
         store: this.store,
         transport: this.transport,
-        clock,
+        clock: this.clock,
         random: new SeededRandom(seed),
         logger: this.logger,
+        ...(disk === undefined ? {} : { epochMemory: disk.epochMemory }),
       },
       {
         cluster: 'test',
@@ -49,14 +92,15 @@ export class SimNode {
         leaseTtlMs: LEASE_TTL_MS,
         renewIntervalMs: 3000,
         leaseMarginMs: LEASE_MARGIN_MS,
+        onOwnerLost,
+        dataDirId: disk?.dataDirId,
       },
     )
-    this.coordinator.serve({
-      surrender: clientId => {
-        this.holding.delete(clientId)
-        this.surrendered.push(clientId)
-      },
+    const holder = plainHolder(clientId => {
+      this.holding.delete(clientId)
+      this.surrendered.push(clientId)
     })
+    this.coordinator.serve({ ...holder, unclaimed: () => this.unclaimed, expiryOf: () => 3600 })
     this.coordinator.addListener({
       onMembersChanged: members => this.#meet(members),
       onLeaderChanged: leader => this.events.push(`leader ${leader ?? 'none'}`),
@@ -85,8 +129,8 @@ export class SimNode {
   }
 
   /** Claims, and serves the client when that succeeds. */
-  async claim(clientId: ClientId): Promise<ClaimAnswer> {
-    const answer = await this.coordinator.claim(clientId)
+  async claim(clientId: ClientId, request: Partial<ClaimRequest> = {}): Promise<ClaimAnswer> {
+    const answer = await this.coordinator.claim({ ...plainClaim(clientId), ...request })
     if (answer.status === 'claimed') this.holding.set(clientId, answer.token)
     return answer
   }
@@ -103,20 +147,30 @@ export class SimNode {
     await this.transport.close()
   }
 
+  /** Takes its links to the other nodes away, or lets them come up again. */
+  setMesh(isWhole: boolean): void {
+    this.#isMeshWhole = isWhole
+    this.#meet(this.coordinator.members)
+  }
+
   #meet(members: readonly Member[]): void {
-    this.transport.setMembers(members.filter(({ nodeId }) => nodeId !== this.nodeId))
+    const others = members.filter(({ nodeId }) => nodeId !== this.nodeId)
+    this.transport.setMembers(this.#isMeshWhole ? others : [])
   }
 }
 
 /** Nodes over one simulated store, network and clock. */
 export class SimCluster {
   readonly clock = new VirtualClock()
-  readonly service = new SimCoordinationService(this.clock)
+  service = new SimCoordinationService(this.clock)
   readonly network = new SimPeerNetwork(this.clock)
+  readonly #onOwnerLost: OwnerLostPolicy
+  readonly #nodes: SimNode[] = []
   #seed: number
 
-  constructor(seed = 1) {
+  constructor(seed = 1, onOwnerLost: OwnerLostPolicy = 'wait') {
     this.#seed = seed
+    this.#onOwnerLost = onOwnerLost
   }
 
   advance(ms: number): Promise<void> {
@@ -124,8 +178,32 @@ export class SimCluster {
   }
 
   /** A process that has not joined yet. */
-  create(nodeId: NodeId): SimNode {
-    return new SimNode(this.clock, this.service, this.network, nodeId, ++this.#seed)
+  create(nodeId: NodeId, disk?: NodeDisk): SimNode {
+    const seed = ++this.#seed
+    const { clock, service, network } = this
+    const node = new SimNode(clock, service, network, nodeId, seed, this.#onOwnerLost, disk)
+    this.#nodes.push(node)
+    return node
+  }
+
+  /** Another store answers where the old one did: what a backup holds, or nothing. */
+  replaceStore(backup?: { readonly entries: readonly CoordinationEntry[]; readonly revision: number }): void {
+    const before = this.service
+    this.service = new SimCoordinationService(
+      this.clock,
+      backup === undefined ? undefined : new KeyValueState(backup.entries, backup.revision),
+    )
+    // Stores give lease ids that no other store has given.
+    for (let i = 0; i < 10_000; i++) this.service.grantLease(1)
+    this.service.settle()
+    for (const node of this.#nodes) node.store.moveTo(this.service.connect())
+    before.state.expireLeases(Infinity)
+  }
+
+  /** All that is there now. */
+  backUp(): { entries: readonly CoordinationEntry[]; revision: number } {
+    const { state } = this.service
+    return { entries: state.range('/'), revision: state.revision }
   }
 
   /** Joined, and linked with everybody. */

@@ -10,6 +10,8 @@ export class MemoryClient {
   isPaused = false
   /** While true what the broker writes stays pending, as with a client that does not read. */
   isStalled = false
+  /** Called for each packet that comes. */
+  onReceived: ((packet: Packet) => void) | undefined
   #pendingBytes = 0
   #listener: ByteStreamListener | undefined
   #kept: Buffer[] = []
@@ -18,7 +20,10 @@ export class MemoryClient {
   constructor(version: ProtocolVersion) {
     this.version = version
     this.#parser = parser({ protocolVersion: version })
-    this.#parser.on('packet', packet => this.received.push(packet))
+    this.#parser.on('packet', packet => {
+      this.received.push(packet)
+      this.onReceived?.(packet)
+    })
   }
 
   /** The broker's end. */

@@ -1,7 +1,11 @@
 import type { IConnectPacket } from 'mqtt-packet'
 import type { ClientId, FencingToken } from '../../../src/core/ids.ts'
-import type { Acceptance, Forwarder } from '../../../src/core/ports/routing.ts'
-import type { ClaimAnswer, SessionOwnership } from '../../../src/core/ports/session-ownership.ts'
+import type { Acceptance, Forwarder, RouteBarrier } from '../../../src/core/ports/routing.ts'
+import type {
+  ClaimAnswer,
+  ClaimRequest,
+  SessionOwnership,
+} from '../../../src/core/ports/session-ownership.ts'
 import type { Store } from '../../../src/core/ports/store.ts'
 import { MqttBroker } from '../../../src/mqtt/mqtt-broker.ts'
 import type { MqttOptions } from '../../../src/mqtt/mqtt-services.ts'
@@ -9,11 +13,13 @@ import type { ProtocolVersion } from '../../../src/mqtt/wire/packet-types.ts'
 import { MemoryStore } from '../../../src/storage/memory-store.ts'
 import { JournalWriter } from '../../../src/storage/journal-writer.ts'
 import { StoreRetainedJournal } from '../../../src/storage/store-retained-journal.ts'
+import { StoreSeenJournal } from '../../../src/storage/store-seen-journal.ts'
 import { StoreSessionJournal } from '../../../src/storage/store-session-journal.ts'
 import { TrieLocalIndex } from '../../../routing/local-index.ts'
 import { LocalRouter } from '../../../routing/local-router.ts'
 import { MeshRouter } from '../../../routing/mesh-router.ts'
-import { TrieRemoteIndex } from '../../../routing/remote-index.ts'
+import { SharedGroups } from '../../../routing/shared-groups.ts'
+import { HashedRemoteIndex } from '../../../routing/remote-index.ts'
 import { TopicTreeRetainedIndex } from '../../../routing/retained-index.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import { VirtualClock } from '../../../sim/ports/virtual-clock.ts'
@@ -29,13 +35,17 @@ export class SteeredOwnership implements SessionOwnership {
   readonly released: ClientId[] = []
   readonly claimed: ClientId[] = []
   readonly #held: (() => void)[] = []
+  readonly #owned = new Map<ClientId, FencingToken>()
   #revision = 0
 
-  claim(clientId: ClientId): Promise<ClaimAnswer> {
+  claim({ clientId }: ClaimRequest): Promise<ClaimAnswer> {
     this.claimed.push(clientId)
-    const token: FencingToken = { epoch: 1, revision: ++this.#revision }
+    const owned = this.#owned.get(clientId)
+    const token: FencingToken = owned ?? { epoch: 1, revision: ++this.#revision }
+    this.#owned.set(clientId, token)
     const answer =
-      this.answer?.(clientId) ?? ({ status: 'claimed', token, resumableToken: undefined } as const)
+      this.answer?.(clientId) ??
+      ({ status: 'claimed', token, resumableToken: owned, isTransferred: false } as const)
     if (!this.isHolding) return Promise.resolve(answer)
     return new Promise(resolve => this.#held.push(() => resolve(answer)))
   }
@@ -45,7 +55,18 @@ export class SteeredOwnership implements SessionOwnership {
   }
 
   release(clientId: ClientId): void {
+    this.#owned.delete(clientId)
     this.released.push(clientId)
+  }
+
+  setWill(): Promise<boolean> {
+    return Promise.resolve(true)
+  }
+
+  setExpiry(): void {}
+
+  offer(): Promise<boolean> {
+    return Promise.resolve(false)
   }
 
   mayAcknowledge(): boolean {
@@ -54,14 +75,44 @@ export class SteeredOwnership implements SessionOwnership {
 }
 
 /** Stands for all other nodes: keeps what it should forward, and settles when the test says so. */
+/** Reached at once, unless a test holds it; then `settle` decides. */
+export class SteeredBarrier implements RouteBarrier {
+  isHeld = false
+  readonly asked: { readonly level: string; readonly timeoutMs: number; settle(isApplied: boolean): void }[] =
+    []
+  readonly #clock: VirtualClock
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  whenApplied(level: 'quorum' | 'all', timeoutMs: number, done: (isApplied: boolean) => void): void {
+    if (this.isHeld) this.asked.push({ level, timeoutMs, settle: done })
+    else this.#clock.defer(() => done(true))
+  }
+}
+
 export class SteeredForwarder implements Forwarder {
   isFull = false
+  isCatchingUp = false
+  readonly members: readonly string[] = []
   readonly forwarded: { nodeId: string; topic: string; acceptance: Acceptance | undefined }[] = []
 
   forward(nodeId: string, publication: { topic: string }, acceptance: Acceptance | undefined): void {
     acceptance?.expect()
     this.forwarded.push({ nodeId, topic: publication.topic, acceptance })
   }
+
+  forwardToGroup(
+    nodeId: string,
+    publication: { topic: string },
+    _target: unknown,
+    acceptance: Acceptance | undefined,
+  ): void {
+    this.forward(nodeId, publication, acceptance)
+  }
+
+  whenFlushed(): void {}
 
   onWritable(): void {}
 }
@@ -84,6 +135,9 @@ export const defaultOptions: MqttOptions = {
   responseTopicPrefix: 'reply/',
   queueDrop: 'newest',
   retainedMessagesMax: 1000,
+  retainedTombstoneTtlMs: 86_400_000,
+  subackBarrier: 'local',
+  barrierTimeoutMs: 2000,
   retainedBytesMax: 16 * 1024 * 1024,
   sysIntervalMs: 0,
   suspendHoldMs: 30_000,
@@ -94,12 +148,14 @@ export class MqttHarness {
   readonly clock = new VirtualClock()
   readonly ownership = new SteeredOwnership()
   readonly forwarder = new SteeredForwarder()
-  readonly remote = new TrieRemoteIndex()
+  readonly barrier = new SteeredBarrier(this.clock)
+  readonly remote = new HashedRemoteIndex('test')
+  readonly local = new TrieLocalIndex()
   readonly journal: StoreSessionJournal
   readonly broker: MqttBroker
 
   constructor(options: Partial<MqttOptions> = {}, store?: Store) {
-    const local = new TrieLocalIndex()
+    const { local } = this
     const writer = new JournalWriter(store ?? new MemoryStore({ clock: this.clock }))
     this.journal = new StoreSessionJournal(writer)
     this.broker = new MqttBroker(
@@ -111,10 +167,16 @@ export class MqttHarness {
         retainedJournal: new StoreRetainedJournal(writer),
         retainedIndex: new TopicTreeRetainedIndex(),
         authenticationMethods: [],
-        router: new MeshRouter(new LocalRouter(local, this.journal), this.remote, this.forwarder),
+        router: new MeshRouter(
+          new LocalRouter(local, this.journal, new StoreSeenJournal(writer)),
+          this.remote,
+          this.forwarder,
+          new SharedGroups({ nodeId: 'self', strategy: 'round-robin' }, new SeededRandom(2), () => true),
+        ),
         ownership: this.ownership,
         index: local,
-        interest: { added() {}, removed() {} },
+        interest: { added() {}, removed() {}, groupChanged() {} },
+        barrier: this.barrier,
         forwarder: this.forwarder,
       },
       { ...defaultOptions, ...options },

@@ -1,0 +1,32 @@
+import type { ClientId } from '../../../src/core/ids.ts'
+import type { SessionHolder } from '../../../src/core/ports/session-ownership.ts'
+
+/** Holds clients without any state: a session leaves with nothing but the ownership. */
+export function plainHolder(surrender: (clientId: ClientId) => void): SessionHolder {
+  return {
+    surrender,
+    freeze: () => 'nothing',
+    isLeaving: () => false,
+    thaw() {},
+    tail: () => [],
+    tailKept() {},
+    withdrawShared() {},
+    whenFlushed() {},
+    withdraw: () => [],
+    forget() {},
+    leaving: () => [],
+    beginStaged() {},
+    stage: () => true,
+    unstage() {},
+    whenKept(done) {
+      done()
+    },
+    takeTail: () => 'gone',
+    tailCaughtUp() {},
+    endTail() {},
+    expiryOf: () => undefined,
+    willOf: () => undefined,
+    unclaimed: () => [],
+    adopt: () => Promise.resolve(false),
+  }
+}

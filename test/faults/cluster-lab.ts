@@ -1,0 +1,254 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import { NetworkLab } from '../support/network-lab.ts'
+
+const command = fileURLToPath(new URL('../../bin/grapevine.js', import.meta.url))
+const doorScript = fileURLToPath(new URL('../support/door.ts', import.meta.url))
+const MQTT_PORT = 11_883
+const ADMIN_PORT = 18_080
+const MESH_PORT = 17_883
+const ETCD_PORT = 12_379
+
+/** One broker of the lab: a process on a host of its own, with its data on disk. */
+export interface LabNode {
+  readonly nodeId: string
+  /** Where MQTT clients of the test connect: a Unix socket. */
+  readonly mqtt: string
+}
+
+interface Running extends LabNode {
+  readonly admin: string
+  child: ChildProcess | undefined
+  readonly output: string[]
+}
+
+/**
+ * A cluster of real broker processes and a real etcd, each on a host of its own of a `NetworkLab`, with the faults of DESIGN
+ * section 5 as methods. Waiting is for what `/ready` and `/api` say, never for a time.
+ */
+export class ClusterLab {
+  readonly network: NetworkLab
+  readonly #directory: string
+  readonly #nodes = new Map<string, Running>()
+  readonly #doors: ChildProcess[] = []
+  readonly #extra: Readonly<Record<string, object>>
+  #etcd: ChildProcess | undefined
+
+  private constructor(network: NetworkLab, directory: string, extra: Readonly<Record<string, object>>) {
+    this.network = network
+    this.#directory = directory
+    this.#extra = extra
+  }
+
+  /** Nodes `n0` …, all started and ready. `extra`: configuration sections beside those set here. */
+  static async start(nodeCount: number, extra: Readonly<Record<string, object>> = {}): Promise<ClusterLab> {
+    const nodeIds = Array.from({ length: nodeCount }, (_, index) => `n${index}`)
+    const network = await NetworkLab.create(['etcd', ...nodeIds])
+    const lab = new ClusterLab(network, await mkdtemp(join(tmpdir(), 'grapevine-lab-')), extra)
+    try {
+      await lab.startEtcd()
+      for (const nodeId of nodeIds) await lab.#prepare(nodeId)
+      await Promise.all(nodeIds.map(nodeId => lab.startNode(nodeId)))
+      return lab
+    } catch (error) {
+      await lab.close()
+      throw error
+    }
+  }
+
+  node(nodeId: string): LabNode {
+    return this.#running(nodeId)
+  }
+
+  /** The last lines every node wrote, for a failed test. */
+  get output(): string {
+    return [...this.#nodes.values()]
+      .map(({ nodeId, output }) => `--- ${nodeId}\n${output.join('\n')}`)
+      .join('\n')
+  }
+
+  /** Starts the process on its data; resolves once it is ready. */
+  async startNode(nodeId: string): Promise<void> {
+    this.launch(nodeId)
+    await this.ready(nodeId)
+  }
+
+  launch(nodeId: string): void {
+    const node = this.#running(nodeId)
+    const child = this.#spawn(nodeId, [
+      process.execPath,
+      command,
+      'start',
+      '--config',
+      this.#configFile(nodeId),
+    ])
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue
+      createInterface({ input: stream }).on('line', line => {
+        node.output.push(line)
+        if (node.output.length > 300) node.output.shift()
+      })
+    }
+    node.child = child
+  }
+
+  async ready(nodeId: string): Promise<void> {
+    await this.until(`${nodeId} is ready`, async () => (await this.get(nodeId, '/ready')).status === 200)
+  }
+
+  /** As `kill -9`. */
+  async kill(nodeId: string): Promise<void> {
+    await this.#end(nodeId, 'SIGKILL')
+  }
+
+  /** SIGTERM; resolves with its exit code. */
+  async stop(nodeId: string): Promise<number | null> {
+    return this.#end(nodeId, 'SIGTERM')
+  }
+
+  pause(nodeId: string): void {
+    this.#running(nodeId).child?.kill('SIGSTOP')
+  }
+
+  resume(nodeId: string): void {
+    this.#running(nodeId).child?.kill('SIGCONT')
+  }
+
+  async startEtcd(): Promise<void> {
+    const address = this.network.address('etcd')
+    const url = `http://${address}:${ETCD_PORT}`
+    this.#etcd = this.#spawn('etcd', [
+      'etcd',
+      ...['--name', 'lab', '--data-dir', join(this.#directory, 'etcd'), '--log-level', 'error'],
+      ...['--listen-client-urls', url, '--advertise-client-urls', url],
+      ...['--listen-peer-urls', `http://127.0.0.1:${ETCD_PORT + 1}`],
+      ...['--initial-advertise-peer-urls', `http://127.0.0.1:${ETCD_PORT + 1}`],
+      ...['--initial-cluster', `lab=http://127.0.0.1:${ETCD_PORT + 1}`],
+    ])
+    await Promise.resolve()
+  }
+
+  async killEtcd(): Promise<void> {
+    await endChild(this.#etcd, 'SIGKILL')
+    this.#etcd = undefined
+  }
+
+  /** Kills etcd and throws its data away. */
+  async emptyEtcd(): Promise<void> {
+    await this.killEtcd()
+    await rm(join(this.#directory, 'etcd'), { recursive: true, force: true })
+  }
+
+  /** A request to the node's admin interface; status 0 when it does not answer. */
+  get(nodeId: string, path: string): Promise<{ status: number; body: string }> {
+    const { admin } = this.#running(nodeId)
+    return new Promise(resolve => {
+      const asked = request({ socketPath: admin, path, timeout: 2000 }, response => {
+        let body = ''
+        response.setEncoding('utf8')
+        response.on('data', chunk => (body += String(chunk)))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+        response.on('error', () => resolve({ status: 0, body }))
+      })
+      asked.on('timeout', () => asked.destroy())
+      asked.on('error', () => resolve({ status: 0, body: '' }))
+      asked.end()
+    })
+  }
+
+  /** One number of the node's `/metrics`; undefined when there is none. */
+  async metric(nodeId: string, name: string): Promise<number | undefined> {
+    const { body } = await this.get(nodeId, '/metrics')
+    const line = body.split('\n').find(candidate => candidate.startsWith(`${name} `))
+    return line === undefined ? undefined : Number(line.slice(name.length + 1))
+  }
+
+  async until(what: string, condition: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
+    const endMs = performance.now() + withinMs
+    while (!(await condition())) {
+      if (performance.now() >= endMs) throw new Error(`not within ${withinMs} ms: ${what}\n${this.output}`)
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { child } of this.#nodes.values()) child?.kill('SIGCONT')
+    await Promise.all([...this.#nodes.keys()].map(nodeId => this.#end(nodeId, 'SIGKILL')))
+    await Promise.all([this.#etcd, ...this.#doors].map(child => endChild(child, 'SIGKILL')))
+    await this.network.close()
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+
+  async #prepare(nodeId: string): Promise<void> {
+    const mqtt = join(this.#directory, `${nodeId}.mqtt`)
+    const admin = join(this.#directory, `${nodeId}.admin`)
+    this.#nodes.set(nodeId, { nodeId, mqtt, admin, child: undefined, output: [] })
+    const { coordination, ...extra } = this.#extra
+    const address = this.network.address(nodeId)
+    const config = {
+      node: { id: nodeId, cluster: 'lab', dataDir: join(this.#directory, nodeId) },
+      mqtt: { host: '127.0.0.1', port: MQTT_PORT },
+      mesh: { host: address, port: MESH_PORT },
+      coordination: {
+        store: 'etcd',
+        etcd: { endpoints: [`http://${this.network.address('etcd')}:${ETCD_PORT}`] },
+        ...coordination,
+      },
+      admin: { host: '127.0.0.1', port: ADMIN_PORT },
+      auth: { anonymous: true },
+      log: { level: 'info', format: 'json' },
+      ...extra,
+    }
+    await writeFile(this.#configFile(nodeId), stringify(config))
+    const door = this.#spawn(nodeId, [
+      ...[process.execPath, doorScript],
+      ...[mqtt, String(MQTT_PORT), admin, String(ADMIN_PORT)],
+    ])
+    this.#doors.push(door)
+    if (door.stdout !== null) await once(door.stdout, 'data')
+  }
+
+  #spawn(host: string, command: readonly string[]): ChildProcess {
+    const [program = '', ...args] = [...this.network.enter(host), ...command]
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    // A test run that ends early must leave nothing behind.
+    const killAtExit = (): void => void child.kill('SIGKILL')
+    process.once('exit', killAtExit)
+    child.once('exit', () => process.off('exit', killAtExit))
+    return child
+  }
+
+  async #end(nodeId: string, signal: NodeJS.Signals): Promise<number | null> {
+    const node = this.#running(nodeId)
+    const { child } = node
+    node.child = undefined
+    return endChild(child, signal)
+  }
+
+  #configFile(nodeId: string): string {
+    return join(this.#directory, `${nodeId}.yaml`)
+  }
+
+  #running(nodeId: string): Running {
+    const node = this.#nodes.get(nodeId)
+    if (node === undefined) throw new Error(`the lab has no node ${nodeId}`)
+    return node
+  }
+}
+
+async function endChild(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {
+  if (child === undefined) return null
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
+  return child.exitCode
+}

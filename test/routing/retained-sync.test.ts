@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { FramePump } from '../../routing/frame-pump.ts'
+import { decodeRetainedFrame, encodeRetainedFrame } from '../../routing/retained-frame-codec.ts'
+import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
+import { RetainedSync } from '../../routing/retained-sync.ts'
+import { SimPeerNetwork, type SimPeerTransport } from '../../sim/ports/sim-peer-network.ts'
+import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
+import type { Clock } from '../../src/core/ports/clock.ts'
+import type { Publication } from '../../src/core/publication.ts'
+import { RetainedMessages } from '../../src/mqtt/retained-messages.ts'
+import { MemoryStore } from '../../src/storage/memory-store.ts'
+import { JournalWriter } from '../../src/storage/journal-writer.ts'
+import { StoreRetainedJournal } from '../../src/storage/store-retained-journal.ts'
+import { until } from '../contract/harness.ts'
+import { defaultOptions } from '../mqtt/support/mqtt-harness.ts'
+import { silentLogger } from '../support/silent-logger.ts'
+
+const DIGEST_MS = 1000
+const NOW_MS = 1_800_000_000_000
+
+/** A node's retained messages and their comparison; its wall clock may be wrong. */
+class Node {
+  readonly nodeId: string
+  readonly incarnation: number
+  readonly transport: SimPeerTransport
+  readonly messages: RetainedMessages
+  readonly sync: RetainedSync
+  readonly stats = { retainedRefused: 0, retainedFromFuture: 0 }
+  skewMs = 0
+
+  constructor(time: VirtualClock, network: SimPeerNetwork, nodeId: string, incarnation: number) {
+    this.nodeId = nodeId
+    this.incarnation = incarnation
+    const clock: Clock = {
+      now: () => time.now(),
+      wallNow: () => NOW_MS + time.now() + this.skewMs,
+      schedule: (delayMs, task) => time.schedule(delayMs, task),
+      repeat: (intervalMs, task) => time.repeat(intervalMs, task),
+      defer: task => time.defer(task),
+    }
+    this.transport = network.transport(nodeId)
+    const journal = new StoreRetainedJournal(new JournalWriter(new MemoryStore({ clock })))
+    this.messages = new RetainedMessages(new TopicTreeRetainedIndex(), journal, {
+      clock,
+      stats: this.stats as never,
+      options: { ...defaultOptions, retainedMessagesMax: 10_000 },
+    })
+    this.messages.start(incarnation)
+    this.sync = new RetainedSync(
+      { transport: this.transport, replica: this.messages, clock, logger: silentLogger },
+      { digestIntervalMs: DIGEST_MS },
+    )
+    this.transport.start(nodeId, incarnation)
+    this.sync.start()
+  }
+
+  publish(topic: string, payload: string, expiresAtMs?: number): void {
+    this.messages.publish({
+      topic,
+      payload: Buffer.from(payload),
+      qos: 1,
+      retain: true,
+      properties: undefined,
+      expiresAtMs,
+      publisher: 'p',
+    })
+  }
+
+  get contents(): Record<string, string> {
+    const found = this.messages.match('#').map(({ topic, payload }: Publication) => [topic, String(payload)])
+    return Object.fromEntries(found.sort()) as Record<string, string>
+  }
+}
+
+describe('retained messages of several nodes', () => {
+  let clock: VirtualClock
+  let network: SimPeerNetwork
+  let nodes: Node[]
+  const advance = (ms: number): Promise<void> => clock.advance(ms)
+
+  beforeEach(() => {
+    clock = new VirtualClock()
+    network = new SimPeerNetwork(clock)
+    nodes = []
+  })
+
+  function start(count: number): Node[] {
+    for (let i = 0; i < count; i++)
+      nodes.push(new Node(clock, network, `n${nodes.length}`, 10 + nodes.length))
+    meet(nodes)
+    return nodes
+  }
+
+  function meet(members: readonly Node[]): void {
+    for (const node of members) {
+      const peers = members
+        .filter(other => other !== node)
+        .map(({ nodeId, incarnation, transport }) => ({ nodeId, incarnation, ...transport.self }))
+      node.transport.setMembers(peers)
+      node.sync.setMembers(peers as never)
+    }
+  }
+
+  const isEqual = (): boolean => new Set(nodes.map(({ messages }) => messages.checksum)).size === 1
+
+  it('become equal whatever was missed, the last writer of each topic winning', async () => {
+    const [a, b, c] = start(3) as [Node, Node, Node]
+    a.publish('x', 'first')
+    await advance(5)
+    b.publish('x', 'second')
+    b.publish('only/b', 'b')
+    c.publish('only/c', 'c')
+    await until({ advance }, 'equal copies', isEqual)
+    for (const node of nodes) {
+      assert.deepEqual(node.contents, { x: 'second', 'only/b': 'b', 'only/c': 'c' })
+    }
+  })
+
+  it('a deletion does not come back from a node that missed it', async () => {
+    const [a, b] = start(2) as [Node, Node]
+    a.publish('x', 'there')
+    await until({ advance }, 'equal copies', isEqual)
+    meet([a])
+    meet([b])
+    b.publish('x', '')
+    meet(nodes)
+    await until({ advance }, 'equal copies', isEqual)
+    assert.deepEqual([a.contents, b.contents], [{}, {}])
+  })
+
+  it('a deletion is forgotten after its time, and what comes later than that is not revived by it', async () => {
+    const [a] = start(1) as [Node]
+    a.publish('x', 'there')
+    a.publish('x', '')
+    assert.equal(a.messages.entryCount, 1)
+    await advance(defaultOptions.retainedTombstoneTtlMs + 1)
+    a.messages.sweep()
+    assert.equal(a.messages.entryCount, 0)
+  })
+
+  it('a stamp far in the future is refused, and its sender is told that its clock is wrong', async () => {
+    const [a, b] = start(2) as [Node, Node]
+    a.skewMs = 10_000
+    a.publish('x', 'from tomorrow')
+    await advance(3 * DIGEST_MS)
+    assert.deepEqual(b.contents, {})
+    assert(b.stats.retainedFromFuture > 0)
+    assert.deepEqual(
+      a.sync.clockComplaints.map(({ nodeId, aheadMs }) => [nodeId, Math.round(aheadMs / 1000)]),
+      [['n1', 10]],
+    )
+    a.skewMs = 0
+    await advance(10 * DIGEST_MS)
+    assert.deepEqual(a.sync.clockComplaints, [])
+    await until({ advance }, 'equal copies', isEqual, 20_000)
+  })
+
+  it('a clock slightly behind does not lose to what it has seen', async () => {
+    const [a, b] = start(2) as [Node, Node]
+    b.skewMs = -400
+    a.publish('x', 'old')
+    await until({ advance }, 'equal copies', isEqual)
+    b.publish('x', 'new')
+    await until({ advance }, 'equal copies', isEqual)
+    assert.deepEqual(a.contents, { x: 'new' })
+  })
+
+  it('a node that joins has everything before it says that it is synchronized', async () => {
+    const [a] = start(1) as [Node]
+    for (let i = 0; i < 5000; i++) a.publish(`topic/${i}`, `message ${i}`)
+    const joiner = new Node(clock, network, 'n1', 11)
+    nodes.push(joiner)
+    meet(nodes)
+    assert(!joiner.sync.isSynchronized)
+    await until({ advance }, 'the joiner is synchronized', () => joiner.sync.isSynchronized, 20_000)
+    assert.equal(joiner.messages.count, 5000)
+  })
+
+  it('an expired message is not sent about', async () => {
+    const [a] = start(1) as [Node]
+    a.publish('x', 'short', NOW_MS + 2000)
+    await advance(3000)
+    const [, b] = start(1) as [Node, Node]
+    await advance(5 * DIGEST_MS)
+    assert.deepEqual(b.contents, {})
+  })
+})
+
+describe('frames of the retained channel', () => {
+  const stamp = fc.record({ time: fc.maxSafeNat(), incarnation: fc.maxSafeNat() }, { noNullPrototype: true })
+  const topic = fc.string({ unit: 'grapheme', maxLength: 30 })
+
+  it('come out as they went in', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(4095),
+        fc.boolean(),
+        fc.array(fc.record({ topic, stamp }, { noNullPrototype: true })),
+        (bucket, isLast, versions) => {
+          const frame = { type: 'have', bucket, isLast, versions } as const
+          assert.deepEqual(decodeRetainedFrame(encodeRetainedFrame(frame)), frame)
+        },
+      ),
+    )
+    fc.assert(
+      fc.property(fc.array(topic), topics => {
+        assert.deepEqual(decodeRetainedFrame(encodeRetainedFrame({ type: 'want', topics })), {
+          type: 'want',
+          topics,
+        })
+      }),
+    )
+  })
+
+  it('that were cut short or changed are malformed or others, never an exception', () => {
+    const frame = encodeRetainedFrame({
+      type: 'have',
+      bucket: 1,
+      isLast: true,
+      versions: [{ topic: 'a/b', stamp: { time: 1, incarnation: 2 } }],
+    })
+    for (let length = 0; length < frame.length; length++) decodeRetainedFrame(frame.subarray(0, length))
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), bytes => void decodeRetainedFrame(bytes)))
+  })
+})
+
+describe('a frame pump', () => {
+  it('makes no frame before the one before it was taken', () => {
+    const made: number[] = []
+    const sent: number[] = []
+    let room = 2
+    const send = (_nodeId: string, _channel: string, frame: Uint8Array): boolean => {
+      if (room === 0) return false
+      room--
+      sent.push(frame[0] ?? 0)
+      return true
+    }
+    const pump = new FramePump({ send } as never, 'n', 'retained')
+    function* frames(): Iterable<Uint8Array> {
+      for (let i = 1; i <= 5; i++) {
+        made.push(i)
+        yield Uint8Array.of(i)
+      }
+    }
+    pump.add(frames())
+    assert.deepEqual(
+      [made, sent],
+      [
+        [1, 2, 3],
+        [1, 2],
+      ],
+    )
+    room = 9
+    pump.pump()
+    assert.deepEqual(sent, [1, 2, 3, 4, 5])
+  })
+})
