@@ -81,8 +81,11 @@ describe('a cluster of three under load and faults', function () {
     for (const nodeId of nodeIds) await lab.ready(nodeId)
   }
 
-  /** Nothing that was acknowledged is missing at any subscriber, nothing doubled at QoS 2, nothing out of order. */
-  async function judge(): Promise<void> {
+  /**
+   * Nothing that was acknowledged is missing at any subscriber, nothing doubled at QoS 2, nothing out of order. Order is not
+   * asked for where publishers change their node while another one still catches up (ARCHITECTURE, known limits).
+   */
+  async function judge({ isOrderKept = true } = {}): Promise<void> {
     await Promise.all(publishers.map(publisher => publisher.finish()))
     const histories = publishers.map(({ history }) => history)
     const expected = acknowledged()
@@ -96,7 +99,8 @@ describe('a cluster of three under load and faults', function () {
       for (const violation of deliveryViolations(histories, deliveries))
         violations.push(`s-${index}: ${violation}`)
     })
-    assert.deepEqual(violations.slice(0, 20), [])
+    const counted = violations.filter(violation => isOrderKept || !violation.includes('reordered: '))
+    assert.deepEqual(counted.slice(0, 20), [])
   }
 
   it('brokers cut from each other, etcd reachable: nothing acknowledged is lost, and it heals', async () => {
@@ -154,7 +158,7 @@ describe('a cluster of three under load and faults', function () {
     await allReady()
     await connectAll(next)
     await progress()
-    await judge()
+    await judge({ isOrderKept: false })
   })
 
   it('all nodes killed at once: acknowledged means kept', async () => {
@@ -186,7 +190,7 @@ describe('a cluster of three under load and faults', function () {
       await progress(100)
       await connectAll(own)
     }
-    await judge()
+    await judge({ isOrderKept: false })
   })
 
   it('rolling restart by SIGTERM: sessions move away and back, nothing is lost', async () => {
@@ -201,6 +205,6 @@ describe('a cluster of three under load and faults', function () {
       await lab.startNode(nodeId)
       await connectAll(own)
     }
-    await judge()
+    await judge({ isOrderKept: false })
   })
 })
