@@ -22,8 +22,6 @@ import { MessageIds } from './message-ids.ts'
 import type { PublishTracer } from './publish-tracer.ts'
 import type { MatchedGroup, SharedGroups } from './shared-groups.ts'
 
-/** Given what sends a publication to other nodes, to be called when it may go. */
-type Hold = (send: () => void) => void
 type RouterRemote = Pick<RemoteIndex, 'match' | 'matchShared' | 'unknownNodes'>
 type RouterForwarder = Pick<Forwarder, 'forward' | 'forwardToGroup' | 'members'>
 
@@ -65,28 +63,24 @@ export class MeshRouter implements PublishRouter {
     return last === undefined ? others : [last, ...others.filter(id => id.incarnation !== last.incarnation)]
   }
 
-  publish(publication: Publication, acceptance: Acceptance | undefined, hold?: Hold): void {
+  publish(publication: Publication, acceptance: Acceptance | undefined): void {
     const { tracer } = this.#local.point
-    if (tracer === undefined) this.#route(publication, acceptance, hold)
-    else this.#routeTraced(tracer, publication, acceptance, hold)
+    if (tracer === undefined) this.#route(publication, acceptance)
+    else this.#routeTraced(tracer, publication, acceptance)
   }
 
-  #routeTraced(
-    tracer: PublishTracer,
-    publication: Publication,
-    acceptance: Acceptance | undefined,
-    hold: Hold | undefined,
-  ): void {
+  #routeTraced(tracer: PublishTracer, publication: Publication, acceptance: Acceptance | undefined): void {
     const traced = tracer.begin(publication, acceptance)
     if (traced === undefined) {
-      this.#route(publication, acceptance, hold)
+      this.#route(publication, acceptance)
       return
     }
-    tracer.during(traced, () => this.#route(publication, acceptance, hold))
+    tracer.during(traced, () => this.#route(publication, acceptance))
     if (publication.qos === 0) traced.span.end()
   }
 
-  #route(publication: Publication, acceptance: Acceptance | undefined, hold: Hold | undefined): void {
+  #route(publication: Publication, acceptance: Acceptance | undefined): void {
+    const { topic } = publication
     const given = publication.id
     if (given === undefined && publication.qos > 0) identify(publication, this.#ids.next())
     const storeSequence =
@@ -94,29 +88,8 @@ export class MeshRouter implements PublishRouter {
         ? this.#local.deliverOrdinary(publication)
         : this.#local.deliverOnce(publication, given, undefined)
     if (storeSequence > 0) acceptance?.requireCommitted(storeSequence)
-    const isHere = this.#local.matchCount > 0
-    if (hold === undefined || this.#isWantedHereOnly(publication)) {
-      this.#routeElsewhere(publication, acceptance, isHere)
-      return
-    }
-    acceptance?.expect()
-    hold(() => {
-      this.#routeElsewhere(publication, acceptance, isHere)
-      acceptance?.settle()
-    })
-  }
-
-  #isWantedHereOnly({ topic, stamp }: Publication): boolean {
-    return (
-      stamp === undefined &&
-      this.#remote.match(topic).length === 0 &&
-      this.#remote.matchShared(topic)?.length === 0
-    )
-  }
-
-  #routeElsewhere(publication: Publication, acceptance: Acceptance | undefined, isHere: boolean): void {
-    const { topic } = publication
     const interested = this.#remote.match(topic)
+    const isHere = this.#local.matchCount > 0
     if (interested.length === 0) this.stats[isHere ? 'here' : 'nowhere']++
     else this.stats[isHere ? 'both' : 'elsewhere']++
     const nodes = publication.stamp === undefined ? interested : this.#everyNode(interested)

@@ -8,7 +8,6 @@ import type { RetainedIndex, RetainedJournal } from '../core/ports/retained.ts'
 import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { MessageId } from '../core/publication.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { CommitWaiters } from './commit-waiters.ts'
 import type { MqttOptions, MqttServices, MqttStats } from './mqtt-services.ts'
 import { OutputScheduler } from './output-scheduler.ts'
 import { RetainedMessages } from './retained-messages.ts'
@@ -81,7 +80,6 @@ export class MqttBroker {
       retained: this.retained,
       authenticationMethods: new Map(authenticationMethods.map(method => [method.name, method])),
       scheduler: this.#scheduler,
-      commits: new CommitWaiters(ports.journal, ports.clock),
       pool: new BufferPool(),
       decoder: new PublishDecoder(options.topicLevelsMax),
       encoder: new PublishEncoder(),

@@ -13,7 +13,6 @@ import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { SessionOwnership } from '../core/ports/session-ownership.ts'
 import type { BarrierLevel } from './barrier-level.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import type { CommitWaiters } from './commit-waiters.ts'
 import type { OutputScheduler } from './output-scheduler.ts'
 import type { RetainedMessages } from './retained-messages.ts'
 import type { SessionRegistry } from './session-registry.ts'
@@ -104,7 +103,6 @@ export interface MqttServices {
   readonly authenticationMethods: ReadonlyMap<string, AuthenticationMethod>
   readonly sessions: SessionRegistry
   readonly scheduler: OutputScheduler
-  readonly commits: CommitWaiters
   readonly pool: BufferPool
   readonly decoder: PublishDecoder
   readonly encoder: PublishEncoder

@@ -10,7 +10,7 @@ import type {
   TailAnswer,
 } from '../core/ports/session-ownership.ts'
 import type { MessageId } from '../core/publication.ts'
-import type { CommitWaiters } from './commit-waiters.ts'
+import { CommitWaiters } from './commit-waiters.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { SessionArrivals } from './session-arrivals.ts'
 import { SessionDepartures } from './session-departures.ts'
@@ -27,7 +27,7 @@ export class SessionMoves implements SessionHolder {
   constructor(services: MqttServices, keeper: SessionKeeper) {
     this.#keeper = keeper
     this.#services = services
-    this.#commits = services.commits
+    this.#commits = new CommitWaiters(services.journal, services.clock)
     this.arrivals = new SessionArrivals(services, keeper)
     this.#departures = new SessionDepartures(services, keeper, this.#commits)
   }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import { MqttHarness } from '../mqtt/support/mqtt-harness.ts'
 import type { MemoryClient } from '../mqtt/support/memory-stream.ts'
-import { wantRemotely } from '../support/remote-filters.ts'
 
 /*
  * A crash takes back what is not committed. What a subscriber was told at QoS 2 before that, the broker would contradict
@@ -69,29 +68,5 @@ describe('To a durable session at QoS 2', () => {
     await commit()
     assert.equal(early, 0, 'PUBLISH left before the journal had it')
     assert.equal(subscriber.of('publish').length, 1)
-  })
-
-  it('from a durable publisher, a message goes to other nodes once its receipt is committed, not before', async () => {
-    wantRemotely(harness.remote, 'node-1', ['b'])
-    const durable = await harness.connect('d', { clean: false, properties: { sessionExpiryInterval: 3600 } })
-    isHolding = true
-    durable.send({
-      cmd: 'publish',
-      topic: 'b',
-      payload: 'x',
-      qos: 2,
-      messageId: 1,
-      dup: false,
-      retain: false,
-    })
-    await harness.settle()
-    const early = harness.forwarder.forwarded.length
-    await commit()
-    assert.equal(early, 0, 'it was forwarded before the journal had its identifier')
-    const [forwarded] = harness.forwarder.forwarded
-    assert.equal(durable.of('pubrec').length, 0)
-    forwarded?.acceptance?.settle()
-    await harness.settle()
-    assert.equal(durable.of('pubrec').length, 1)
   })
 })

@@ -220,14 +220,7 @@ export interface Forwarder {
 /** The entry to routing for a client's PUBLISH. */
 export interface PublishRouter {
   /** Routes to local subscribers and other nodes in this turn. `acceptance` is undefined exactly at QoS 0. */
-  /**
-   * With `hold`, what goes to other nodes is left to whoever is called with it: it must go once this turn's changes are on disk.
-   */
-  publish(
-    publication: Publication,
-    acceptance: Acceptance | undefined,
-    hold?: (send: () => void) => void,
-  ): void
+  publish(publication: Publication, acceptance: Acceptance | undefined): void
   /**
    * A publication that was routed before, under the id it has, and that other nodes may not have got: to them once more, and,
    * when it was routed by another node, to this node's sessions unless it reached them. Within a change of the journal.

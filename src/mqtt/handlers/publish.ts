@@ -127,14 +127,10 @@ function takeAcknowledged(connection: ClientConnection, topic: string, refusal: 
     // Either all of it survives a crash or nothing: the identifier, and the message with everybody who gets it.
     const receipt = session?.receipt(packetId)
     if (receipt === undefined) {
-      let send: (() => void) | undefined
-      // Sent to other nodes before it is kept, it would be sent again as another message after a crash.
-      const hold = (sendLater: () => void): void => void (send = sendLater)
       journal.atomically(() => {
-        route(connection, publication, slot, session?.isJournaled === true ? hold : undefined)
+        route(connection, publication, slot)
         session?.receive(packetId, publication.id, slot)
       })
-      if (send !== undefined) services.commits.whenCommitted(send)
     } else if (receipt.id !== undefined && receipt.acceptance.outstanding > 0) {
       // A duplicate [MQTT-4.3.3-10], but others may lack it: they know it by its id.
       const { id, isFromElsewhere = false } = receipt
@@ -148,17 +144,12 @@ function takeAcknowledged(connection: ClientConnection, topic: string, refusal: 
   connection.slotReady()
 }
 
-function route(
-  { services }: ClientConnection,
-  publication: Publication,
-  slot: AcknowledgementSlot,
-  hold?: (send: () => void) => void,
-): void {
+function route({ services }: ClientConnection, publication: Publication, slot: AcknowledgementSlot): void {
   if (publication.retain) {
     services.retained.publish(publication)
     slot.requireCommitted(services.journal.appended)
   }
-  services.router.publish(publication, slot, hold)
+  services.router.publish(publication, slot)
 }
 
 function publicationOf(
