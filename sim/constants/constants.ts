@@ -1,0 +1,55 @@
+/**
+ * What one operation costs on a real machine: the numbers by which simulated clusters and capacity calculations are scaled.
+ * `grapevine sim calibrate` measures them anew; whoever reports a result that rests on one says where it came from.
+ */
+import shipped from './constants.json' with { type: 'json' }
+
+/** Every constant with its unit, and what it is the cost of. */
+export const constantMeanings = {
+  'gossip.hopMsP50': 'ms, from publish to a neighbour’s handler, two nodes otherwise idle, median',
+  'gossip.hopMsP99': 'ms, the same, 99th percentile',
+  'gossip.cpuUsPerSend': 'µs of CPU to send one copy of a gossip message to one neighbour',
+  'gossip.cpuUsPerReceive': 'µs of CPU to receive and handle one copy of a gossip message',
+  'stream.hopMsP50': 'ms, from send to the handler at the other end of a link, otherwise idle, median',
+  'stream.hopMsP99': 'ms, the same, 99th percentile',
+  'stream.cpuUsPerFrame': 'µs of CPU at each end for a small frame that travels alone',
+  'stream.megabytesPerSecond': 'MB/s through one link, large chunks, one core at each end',
+  'etcd.writeMsP50': 'ms, one transaction at low load, median',
+  'etcd.writeMsP99': 'ms, the same, 99th percentile',
+  'etcd.claimsPerSecondSingle': 'claims/s, a transaction each',
+  'etcd.claimsPerSecondBatched': 'claims/s, in nested transactions of up to 120',
+  'etcd.putsPerSecond': 'puts/s of small keys, one client with many requests under way',
+  'etcd.watchEventsPerSecond': 'events/s that one watcher receives and decodes',
+  'etcd.bytesPerRecordInMemory': 'bytes of etcd’s memory per session record',
+  'etcd.bytesPerRecordOnDisk': 'bytes of etcd’s database per session record, one revision',
+  'node.cpuUsPerPublish': 'µs of CPU for one QoS 0 PUBLISH of 256 B read, decoded and matched',
+  'node.cpuUsPerDelivery': 'µs of CPU for one delivery of it to a local subscriber',
+  'node.cpuUsPerForwardOut': 'µs of CPU at the ingress for one forward of it to one peer',
+  'node.cpuUsPerForwardIn': 'µs of CPU at the receiver for one forward of it, without the delivery',
+  'node.cpuUsPerConnect':
+    'µs of CPU for one CONNECT of a clean session with one subscription, claim included',
+  'node.bytesPerIdleClient': 'bytes of resident memory per connected client with one subscription',
+  'node.cpuUsPerAppliedChange': 'µs of CPU to apply one remote change of subscription, decoding included',
+  'disk.bytesPerSession': 'bytes on a node’s disk per persistent session with one subscription',
+  'disk.bytesPerQueuedMessage': 'bytes on a node’s disk per queued message of 256 B',
+} as const
+
+export type ConstantName = keyof typeof constantMeanings
+
+export interface Constant {
+  readonly value: number
+  /** How it was obtained: `measured` by calibrate on some machine, or `assumed`, for the reason given in `how`. */
+  readonly origin: 'measured' | 'assumed'
+  readonly how: string
+}
+
+export interface Constants {
+  /** ISO date of the calibration. */
+  readonly measuredOn: string
+  /** Processor, cores, Node and etcd versions. */
+  readonly machine: string
+  readonly values: Readonly<Record<ConstantName, Constant>>
+}
+
+/** Those that come with this version. */
+export const shippedConstants: Constants = shipped as Constants
