@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process'
+import type { CommandModule } from 'yargs'
+import { packageVersion } from '../../../config/package-version.ts'
+import { say } from '../../faults.ts'
+import { wholeNumber } from './numbers.ts'
+import { runOf, runOptions, type RunArguments } from './run-options.ts'
+
+interface ChaosArguments extends RunArguments {
+  readonly seeds: string
+  readonly from: string
+  readonly shrink: boolean
+}
+
+export const chaosCommand: CommandModule<object, ChaosArguments> = {
+  command: 'chaos',
+  describe: 'Throw faults at simulated clusters, seed after seed, and check what must hold',
+  builder: yargs =>
+    yargs
+      .option('seeds', { type: 'string', requiresArg: true, default: '20', describe: 'how many runs' })
+      .option('from', { type: 'string', requiresArg: true, default: '1', describe: 'the first seed' })
+      .option('shrink', {
+        type: 'boolean',
+        default: false,
+        describe: 'find out which faults a failure needs',
+      })
+      .options(runOptions),
+  handler: async argv => {
+    const { chaos, describeFailure } = await import('../../../../sim/chaos/chaos-command.ts')
+    const stop = new AbortController()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+    const plan = {
+      from: wholeNumber('from', argv.from, 0, 2 ** 32 - 1),
+      seeds: wholeNumber('seeds', argv.seeds, 1, 1_000_000),
+      isShrinking: argv.shrink,
+      commit: commit(),
+      ...runOf(argv),
+    }
+    const summary = await chaos(
+      plan,
+      ({ seed }, failure) => {
+        if (failure !== undefined && !argv.json) console.log(describeFailure(failure))
+        else if ((seed - plan.from + 1) % 50 === 0) say(`${seed - plan.from + 1} of ${plan.seeds} seeds`)
+      },
+      stop.signal,
+    )
+    const { seeds, failed, publishes, deliveries, virtualMs } = summary
+    if (argv.json) console.log(JSON.stringify(summary, undefined, 2))
+    else
+      console.log(
+        `${seeds} seeds, ${failed.length} failed; ${Math.round(virtualMs / 60_000)} virtual minutes, ` +
+          `${publishes} messages published, ${deliveries} delivered`,
+      )
+    process.exitCode = failed.length === 0 && seeds === plan.seeds ? 0 : 1
+  },
+}
+
+/** Of the working tree, or of the package. */
+function commit(): string {
+  try {
+    const run = (args: readonly string[]): string =>
+      execFileSync('git', [...args], {
+        cwd: import.meta.dirname,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim()
+    const hash = run(['rev-parse', '--short', 'HEAD'])
+    return run(['status', '--porcelain', '--untracked-files=no']) === '' ? hash : `${hash} with changes`
+  } catch {
+    return packageVersion()
+  }
+}
