@@ -28,9 +28,16 @@ export const constantMeanings = {
   'node.cpuUsPerForwardIn': 'µs of CPU at the receiver for one forward of it, without the delivery',
   'node.cpuUsPerConnect':
     'µs of CPU for one CONNECT of a clean session with one subscription, claim included',
+  'node.cpuUsPerMove': 'µs of CPU, both nodes together, for one session that moves with ten subscriptions',
   'node.bytesPerIdleClient': 'bytes of resident memory per connected client with one subscription',
+  'node.bytesPerSubscription':
+    'bytes of heap per further subscription, in its session and in the local index',
+  'node.bytesPerRemotePattern': 'bytes of heap per wildcard filter or group known of one other node',
+  'node.bytesPerRemotePatternNode': 'bytes of heap per further node with the same one',
+  'node.bytesPerRetained': 'bytes of memory per retained message beside its payload',
   'node.cpuUsPerAppliedChange': 'µs of CPU to apply one remote change of subscription, decoding included',
   'disk.bytesPerSession': 'bytes on a node’s disk per persistent session with one subscription',
+  'disk.bytesPerSubscription': 'bytes on a node’s disk per further subscription of such a session',
   'disk.bytesPerQueuedMessage': 'bytes on a node’s disk per queued message of 256 B',
 } as const
 
