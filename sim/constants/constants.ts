@@ -22,8 +22,13 @@ export const constantMeanings = {
   'etcd.watchEventsPerSecond': 'events/s that one watcher receives and decodes',
   'etcd.bytesPerRecordInMemory': 'bytes of etcd’s memory per session record',
   'etcd.bytesPerRecordOnDisk': 'bytes of etcd’s database per session record, one revision',
-  'node.cpuUsPerPublish': 'µs of CPU for one QoS 0 PUBLISH of 256 B read, decoded and matched',
-  'node.cpuUsPerDelivery': 'µs of CPU for one delivery of it to a local subscriber',
+  'node.cpuUsPerPublish':
+    'µs of CPU for one QoS 0 PUBLISH of 256 B read, decoded and matched, many of them in one read of the socket',
+  'node.cpuUsPerPublishAlone':
+    'µs of CPU for one that comes alone, a read of its own: many clients that each publish rarely',
+  'node.cpuUsPerDelivery':
+    'µs of CPU for one delivery of it to a local subscriber, many of them in one write to the socket',
+  'node.cpuUsPerDeliveryAlone': 'µs of CPU for one delivery that leaves alone, a write of its own',
   'node.cpuUsPerForwardOut': 'µs of CPU at the ingress for one forward of it to one peer',
   'node.cpuUsPerForwardIn': 'µs of CPU at the receiver for one forward of it, without the delivery',
   'node.cpuUsPerConnect':
