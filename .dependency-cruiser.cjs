@@ -15,6 +15,7 @@ const vendors = [
   { names: 'zod', only: '^src/(config|admin)/' },
   { names: 'yaml', only: '^src/(config|cli)/' },
   { names: 'pino|pino-pretty|@opentelemetry', only: '^src/observability/' },
+  { names: 'd3-scale', only: '^sim/report/page/scale\\.ts$' },
 ]
 
 /** The files that may know adapters and put them together. */

@@ -1,4 +1,4 @@
-import { escapeHtml } from './html-text.ts'
+import { escapeHtml } from '../../sim/report/html-text.ts'
 
 export interface Bar {
   label: string
