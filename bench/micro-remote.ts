@@ -24,7 +24,7 @@ type Show = (what: string, value: number, unit: string, limit?: number) => void
 const filterOf = (node: number, i: number): string => `site/${node}/device/${i}/state`
 
 /** Microseconds of processor time this thread has used: other processes on the machine do not count. */
-function cpuMicros(): number {
+export function cpuMicros(): number {
   const { user, system } = process.threadCpuUsage()
   return user + system
 }

@@ -4,8 +4,13 @@ import { TopicTrie } from './topic-trie.ts'
 /** Values by topic filter: those without wildcards by name, the rest in a trie. */
 export class FilterTable<V extends object> {
   readonly #exact = new Map<string, V>()
-  readonly #wildcards = new TopicTrie<V>()
+  readonly #wildcards: TopicTrie<V>
   readonly #wildcardFilters = new Set<string>()
+
+  /** `secret`: 32 random bits where clients choose the filters. */
+  constructor(secret: number) {
+    this.#wildcards = new TopicTrie(secret)
+  }
 
   get size(): number {
     return this.#exact.size + this.#wildcardFilters.size

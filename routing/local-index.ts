@@ -25,14 +25,20 @@ const NOBODY: readonly LocalMatch[] = []
 const NO_GROUPS: readonly SharedGroup[] = []
 
 export class TrieLocalIndex implements LocalIndex {
-  readonly #ordinary = new FilterTable<FilterSubscriptions>()
+  readonly #ordinary: FilterTable<FilterSubscriptions>
   /** By filter, then by group. */
-  readonly #shared = new FilterTable<Map<string, GroupMembers>>()
+  readonly #shared: FilterTable<Map<string, GroupMembers>>
   readonly #cache = new MatchCache<LocalMatch>()
   readonly #sharedCache = new MatchCache<SharedGroup>()
   #subscriptionCount = 0
   #groupCount = 0
   readonly #matched: FilterSubscriptions[] = []
+
+  /** `secret`: 32 random bits, so that clients cannot choose filters that make the tree slow. */
+  constructor(secret = 0) {
+    this.#ordinary = new FilterTable(secret)
+    this.#shared = new FilterTable(secret)
+  }
 
   get filterCount(): number {
     return this.#ordinary.size + this.#groupCount

@@ -50,7 +50,7 @@ export class HashedRemoteIndex implements RemoteIndex {
   readonly #nodes = new Map<NodeId, RemoteNode>()
   readonly #unknown = new Set<RemoteNode>()
   readonly #planes = new BitPlanes<RemoteNode>()
-  readonly #patterns = new RemotePatterns()
+  readonly #patterns: RemotePatterns
   readonly #stamps: AnswerStamps = { exact: 0, others: 0 }
   /** By hash; one topic takes another's place. Beside each the hash of the topic asked for last. */
   readonly #answers = new Array<Answer | undefined>(limits.topicCacheEntriesMax).fill(undefined)
@@ -62,9 +62,13 @@ export class HashedRemoteIndex implements RemoteIndex {
   #matchNumber = 0
   #cutMatches = 0
 
-  /** `cluster` is its name: the hashes of exact filters depend on it. */
-  constructor(cluster: string) {
+  /**
+   * `cluster` is its name: the hashes of exact filters depend on it. `secret`: 32 random bits, so that clients cannot choose
+   * wildcards that make the tree slow.
+   */
+  constructor(cluster: string, secret = 0) {
     this.#hasher = new TopicHasher(cluster)
+    this.#patterns = new RemotePatterns(secret)
   }
 
   /** Matches that gave up walking wildcards, and named every node that has any. */

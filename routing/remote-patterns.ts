@@ -21,8 +21,12 @@ interface RemotePatternGroup extends RemoteGroup {
  * who is known. Invariant: every pattern has a node.
  */
 export class RemotePatterns {
-  readonly #patterns = new FilterTable<RemotePattern>()
+  readonly #patterns: FilterTable<RemotePattern>
   #groupCount = 0
+
+  constructor(secret: number) {
+    this.#patterns = new FilterTable(secret)
+  }
 
   /** Distinct shared subscriptions. */
   get groupCount(): number {

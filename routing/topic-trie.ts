@@ -5,8 +5,11 @@
  * what the values mean. Invariant: a match visits each tree node at most once, so its work is bounded by the number of
  * filters, whatever their shape.
  */
-interface TrieNode<V> {
-  children: Map<string, TrieNode<V>> | undefined
+import { ChildTable, type NamedNode } from './child-table.ts'
+
+interface TrieNode<V> extends NamedNode {
+  /** How many children it has that are no wildcard. */
+  children: number
   plus: TrieNode<V> | undefined
   /** Value of the filter that ends here. */
   value: V | undefined
@@ -14,26 +17,28 @@ interface TrieNode<V> {
   hash: V | undefined
 }
 
-function emptyNode<V>(): TrieNode<V> {
-  return { children: undefined, plus: undefined, value: undefined, hash: undefined }
+function emptyNode<V>(name: string): TrieNode<V> {
+  return { number: 0, name, children: 0, plus: undefined, value: undefined, hash: undefined }
 }
 
 function isEmpty(node: TrieNode<unknown>): boolean {
-  return (
-    node.value === undefined &&
-    node.hash === undefined &&
-    node.plus === undefined &&
-    node.children === undefined
-  )
+  return node.value === undefined && node.hash === undefined && node.plus === undefined && node.children === 0
 }
 
 export class TopicTrie<V extends object> {
-  #root = emptyNode<V>()
+  #root = emptyNode<V>('')
   #size = 0
-  // Scratch for match: nodes to visit, the level each stands before, and the levels cut so far.
-  readonly #stackNodes: TrieNode<V>[] = []
-  readonly #stackLevels: number[] = []
-  readonly #levels: string[] = []
+  readonly #table: ChildTable<TrieNode<V>>
+  // Scratch for match: branches not followed yet, with the level each stands before, and the levels of the topic so far.
+  readonly #branches: TrieNode<V>[] = []
+  readonly #branchLevels: number[] = []
+  readonly #starts: number[] = []
+  readonly #hashes: number[] = []
+
+  /** `secret`: 32 random bits where clients choose the filters. */
+  constructor(secret: number) {
+    this.#table = new ChildTable(secret)
+  }
 
   /** Number of filters. */
   get size(): number {
@@ -45,7 +50,7 @@ export class TopicTrie<V extends object> {
     let node: TrieNode<V> | undefined = this.#root
     for (const level of filter.split('/')) {
       if (level === '#') return node.hash
-      node = level === '+' ? node.plus : node.children?.get(level)
+      node = this.#childOf(node, level)
       if (node === undefined) return undefined
     }
     return node.value
@@ -60,17 +65,7 @@ export class TopicTrie<V extends object> {
         node.hash = value
         return
       }
-      if (level === '+') {
-        node = node.plus ??= emptyNode<V>()
-        continue
-      }
-      const children = (node.children ??= new Map<string, TrieNode<V>>())
-      let child = children.get(level)
-      if (child === undefined) {
-        child = emptyNode<V>()
-        children.set(level, child)
-      }
-      node = child
+      node = this.#childOf(node, level) ?? this.#addChild(node, level)
     }
     if (node.value === undefined) this.#size++
     node.value = value
@@ -82,8 +77,7 @@ export class TopicTrie<V extends object> {
     const path: TrieNode<V>[] = [this.#root]
     for (const level of levels) {
       if (level === '#') break
-      const node = path[path.length - 1] as TrieNode<V>
-      const next = level === '+' ? node.plus : node.children?.get(level)
+      const next = this.#childOf(path[path.length - 1] as TrieNode<V>, level)
       if (next === undefined) return false
       path.push(next)
     }
@@ -99,11 +93,9 @@ export class TopicTrie<V extends object> {
     for (let i = path.length - 1; i > 0 && isEmpty(path[i] as TrieNode<V>); i--) {
       const parent = path[i - 1] as TrieNode<V>
       const level = levels[i - 1] as string
+      this.#table.delete(parent, this.#table.hashLevel(level, 0), path[i] as TrieNode<V>)
       if (level === '+') parent.plus = undefined
-      else {
-        parent.children?.delete(level)
-        if (parent.children?.size === 0) parent.children = undefined
-      }
+      else parent.children--
     }
     return true
   }
@@ -114,44 +106,72 @@ export class TopicTrie<V extends object> {
    */
   match(topic: string, into: V[], visitsMax = Infinity): boolean {
     if (this.#size === 0) return true
-    const nodes = this.#stackNodes
-    const depths = this.#stackLevels
-    const levels = this.#levels
-    levels.length = 0
-    let cut = 0 // where the next level begins; -1 when all have been cut
+    const branches = this.#branches
+    const branchLevels = this.#branchLevels
+    const starts = this.#starts
+    const hashes = this.#hashes
+    let levels = 0 // how many levels of the topic are known: as many as some branch has come to
+    starts[0] = 0
     // Wildcards in the first level do not match topics that begin with $ [MQTT-4.7.2-1].
     const isReserved = topic.charCodeAt(0) === 0x24
-    nodes.push(this.#root)
-    depths.push(0)
     let visits = 0
-    for (let node = nodes.pop(); node !== undefined; node = nodes.pop()) {
-      const depth = depths.pop() as number
+    let depth = 0
+    for (let node: TrieNode<V> | undefined = this.#root; node !== undefined;) {
       if (++visits > visitsMax) {
-        nodes.length = depths.length = 0
+        branches.length = branchLevels.length = 0
         return false
       }
       const takesWildcards = depth > 0 || !isReserved
       if (node.hash !== undefined && takesWildcards) into.push(node.hash)
-      if (depth === levels.length && cut !== -1) {
-        // Levels are cut as far as some branch has followed them.
-        const slash = topic.indexOf('/', cut)
-        levels.push(slash === -1 ? topic.slice(cut) : topic.slice(cut, slash))
-        cut = slash === -1 ? -1 : slash + 1
-      }
-      if (depth === levels.length) {
+      let next: TrieNode<V> | undefined
+      if ((starts[depth] as number) > topic.length) {
         if (node.value !== undefined) into.push(node.value)
-        continue
+      } else {
+        if (depth === levels && (node.children > 0 || node.plus !== undefined)) {
+          hashes[depth] = this.#table.hashLevel(topic, starts[depth] as number)
+          starts[++levels] = this.#table.levelEnd + 1
+        }
+        if (node.children > 0) {
+          const from = starts[depth] as number
+          next = this.#table.find(
+            node,
+            hashes[depth] as number,
+            topic,
+            from,
+            (starts[depth + 1] as number) - 1,
+          )
+        }
+        if (node.plus !== undefined && takesWildcards) {
+          if (next === undefined) {
+            next = node.plus
+          } else {
+            branches.push(node.plus)
+            branchLevels.push(depth + 1)
+          }
+        }
       }
-      if (node.plus !== undefined && takesWildcards) {
-        nodes.push(node.plus)
-        depths.push(depth + 1)
+      depth++
+      if (next === undefined) {
+        next = branches.pop()
+        if (next !== undefined) depth = branchLevels.pop() as number
       }
-      const child = node.children?.get(levels[depth] as string)
-      if (child !== undefined) {
-        nodes.push(child)
-        depths.push(depth + 1)
-      }
+      node = next
     }
     return true
+  }
+
+  #childOf(node: TrieNode<V>, level: string): TrieNode<V> | undefined {
+    if (level === '+') return node.plus
+    if (node.children === 0) return undefined
+    return this.#table.find(node, this.#table.hashLevel(level, 0), level, 0, level.length)
+  }
+
+  #addChild(node: TrieNode<V>, level: string): TrieNode<V> {
+    const child = emptyNode<V>(level)
+    // `+` is in the table for its number; it is found by its parent.
+    this.#table.add(node, this.#table.hashLevel(level, 0), child)
+    if (level === '+') node.plus = child
+    else node.children++
+    return child
   }
 }

@@ -40,7 +40,7 @@ const LOAD_INTERVAL_MS = 5000
 export class BrokerNode implements NodeStatusSource {
   readonly coordinator: Coordinator
   readonly interest: InterestExchange
-  readonly localIndex = new TrieLocalIndex()
+  readonly localIndex: TrieLocalIndex
   readonly remoteIndex: HashedRemoteIndex
   readonly localRouter: LocalRouter
   readonly sharedGroups: SharedGroups
@@ -77,7 +77,9 @@ export class BrokerNode implements NodeStatusSource {
         initialMode: options.routing.mode,
       },
     )
-    this.remoteIndex = new HashedRemoteIndex(options.cluster)
+    const secret = random.uint32()
+    this.localIndex = new TrieLocalIndex(secret)
+    this.remoteIndex = new HashedRemoteIndex(options.cluster, secret)
     const keptInterest = new KeptInterest(this.remoteIndex)
     this.interest = new InterestExchange(
       {

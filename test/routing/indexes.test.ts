@@ -5,6 +5,8 @@ import { topicMatches } from '../../src/core/topic.ts'
 import { TrieLocalIndex } from '../../routing/local-index.ts'
 import { TopicTrie } from '../../routing/topic-trie.ts'
 
+const SECRET = 0x5eed
+
 const level = fc.constantFrom('a', 'b', '', '$SYS', '__proto__', 'constructor', 'é')
 const topic = fc.array(level, { minLength: 1, maxLength: 4 }).map(levels => levels.join('/'))
 const filter = fc
@@ -42,7 +44,7 @@ describe('TopicTrie', () => {
         fc.array(fc.tuple(filter, fc.boolean()), { maxLength: 30 }),
         fc.array(topic, { maxLength: 10 }),
         (changes, topics) => {
-          const trie = new TopicTrie<{ filter: string }>()
+          const trie = new TopicTrie<{ filter: string }>(SECRET)
           const model = new Set<string>()
           for (const [text, isAdded] of changes) {
             if (isAdded) {
@@ -69,7 +71,7 @@ describe('TopicTrie', () => {
   })
 
   it('matches a topic of thousands of levels without recursion', () => {
-    const trie = new TopicTrie<{ filter: string }>()
+    const trie = new TopicTrie<{ filter: string }>(SECRET)
     const deep = Array.from({ length: 30_000 }, () => '+').join('/')
     trie.set(deep, { filter: 'deep' })
     trie.set('#', { filter: 'all' })
@@ -79,7 +81,7 @@ describe('TopicTrie', () => {
   })
 
   it('visits each of its nodes at most once, however the filters branch', () => {
-    const trie = new TopicTrie<{ filter: string }>()
+    const trie = new TopicTrie<{ filter: string }>(SECRET)
     const depth = 12
     for (let bits = 0; bits < 2 ** depth; bits++) {
       const text = Array.from({ length: depth }, (_, i) => ((bits >> i) & 1 ? '+' : 'x')).join('/')
