@@ -254,7 +254,7 @@ export class PeerQueue {
       this.#outbox.remove(position, frame.length)
     } else {
       // A copy: sending writes into it.
-      this.#outgoing.addStored(Uint8Array.from(frame), expiresAtMs, position, clock.now(), undefined)
+      this.#outgoing.addStored(Uint8Array.from(frame), expiresAtMs, position, clock.now())
     }
   }
 
@@ -300,7 +300,7 @@ export class PeerQueue {
     if (this.#outbox.unreadCount > 1 || !this.#hasRoom()) return
     const { last } = this.#outbox
     this.#outbox.taken(last)
-    this.#outgoing.addStored(frame, expiresAtMs, last, this.#components.clock.now(), acceptance)
+    this.#outgoing.addStored(frame, expiresAtMs, last, this.#components.clock.now())
   }
 
   #onAccepted({ position, frame, acceptance, atMs }: OutgoingForward): void {

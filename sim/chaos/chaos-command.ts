@@ -1,7 +1,13 @@
 /** What `grapevine sim chaos` and `grapevine sim replay` do, with text and JSON as values: the command line only prints. */
-import { runChaos, type ChaosOptions, type ChaosResult } from './chaos-run.ts'
+import { SimulationPool } from '../world/simulation-pool.ts'
+import type { ChaosOptions, ChaosResult } from './chaos-run.ts'
 import { describeFault } from './fault-plan.ts'
 import { shrink } from './shrink.ts'
+
+/** Beside this file, with its extension: .ts in the sources, .js when built. */
+const threadScript = new URL(import.meta.url.replace('chaos-command', 'chaos-thread'))
+/** Seeds begun per thread before an earlier one has ended: a failure that is being shortened holds nobody up. */
+const BEGUN_PER_THREAD = 4
 
 export interface ChaosPlan extends Omit<ChaosOptions, 'seed' | 'keptFaults' | 'isDetailed'> {
   readonly from: number
@@ -10,6 +16,8 @@ export interface ChaosPlan extends Omit<ChaosOptions, 'seed' | 'keptFaults' | 'i
   readonly isShrinking: boolean
   /** Of the code, as printed with a failure. */
   readonly commit: string
+  /** How many seeds run at once; the results do not depend on it. */
+  readonly threads: number
 }
 
 export interface ChaosSummary {
@@ -35,33 +43,69 @@ interface SeedFailure {
   readonly replay: string
 }
 
-/** Runs seed after seed; `onSeed` hears of each, with its failure if it failed. */
+/** Runs seeds; `onSeed` hears of each in order, with its failure if it failed. `signal` ends it with what it has by then. */
 export async function chaos(
   plan: ChaosPlan,
   onSeed: (result: ChaosResult, failure: SeedFailure | undefined) => void,
   signal?: AbortSignal,
 ): Promise<ChaosSummary> {
+  const pool = new SimulationPool<ChaosOptions, ChaosResult>(threadScript, plan.threads, signal)
+  const runs = (options: ChaosOptions): Promise<ChaosResult> => pool.run(options)
   const failed: SeedFailure[] = []
-  let seeds = 0
-  let publishes = 0
-  let deliveries = 0
-  let virtualMs = 0
-  for (let seed = plan.from; seed < plan.from + plan.seeds && signal?.aborted !== true; seed++) {
-    const options = { seed, nodes: plan.nodes, minutes: plan.minutes, isRoaming: plan.isRoaming }
-    const result = await runChaos(options)
-    seeds++
-    publishes += result.publishes
-    deliveries += result.deliveries
-    virtualMs += result.virtualMs
-    let failure: SeedFailure | undefined
-    if (result.violations.length > 0) {
-      const faults = plan.isShrinking ? await shrink(options, result) : undefined
-      failure = failureOf(plan, result, faults)
-      failed.push(failure)
+  const begun: Promise<SeedRun>[] = []
+  const sums = { seeds: 0, publishes: 0, deliveries: 0, virtualMs: 0 }
+  const end = plan.from + plan.seeds
+  try {
+    for (let next = plan.from; ;) {
+      while (next < end && begun.length < plan.threads * BEGUN_PER_THREAD) {
+        const run = runSeed(plan, next++, runs)
+        // It is awaited in its turn, after others.
+        run.catch(() => undefined)
+        begun.push(run)
+      }
+      const first = begun.shift()
+      if (first === undefined) break
+      const { result, failure } = await first
+      sums.seeds++
+      sums.publishes += result.publishes
+      sums.deliveries += result.deliveries
+      sums.virtualMs += result.virtualMs
+      if (failure !== undefined) failed.push(failure)
+      onSeed(result, failure)
     }
-    onSeed(result, failure)
+  } catch (error) {
+    if (signal?.aborted !== true) throw error
+  } finally {
+    await pool.close()
   }
-  return { seeds, failed, publishes, deliveries, virtualMs }
+  return { ...sums, failed }
+}
+
+/** One run with everything kept that a reader of its timeline wants. */
+export async function replay(options: ChaosOptions, signal?: AbortSignal): Promise<ChaosResult> {
+  const pool = new SimulationPool<ChaosOptions, ChaosResult>(threadScript, 1, signal)
+  try {
+    return await pool.run(options)
+  } finally {
+    await pool.close()
+  }
+}
+
+interface SeedRun {
+  readonly result: ChaosResult
+  readonly failure: SeedFailure | undefined
+}
+
+async function runSeed(
+  plan: ChaosPlan,
+  seed: number,
+  run: (options: ChaosOptions) => Promise<ChaosResult>,
+): Promise<SeedRun> {
+  const options = { seed, nodes: plan.nodes, minutes: plan.minutes, isRoaming: plan.isRoaming }
+  const result = await run(options)
+  if (result.violations.length === 0) return { result, failure: undefined }
+  const faults = plan.isShrinking ? await shrink(options, result, run) : undefined
+  return { result, failure: failureOf(plan, result, faults) }
 }
 
 /** Lines for a person. */

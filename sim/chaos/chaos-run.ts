@@ -9,6 +9,7 @@ import type { Outcome, OwnershipChange } from '../checkers/checker.ts'
 import { History } from '../clients/history.ts'
 import { SimClient } from '../clients/sim-client.ts'
 import { isolated } from '../world/ambient.ts'
+import { EventsExhausted } from '../ports/virtual-clock.ts'
 import type { LatencyProfile } from '../world/network-conditions.ts'
 import { World } from '../world/world.ts'
 import { FaultInjector } from './fault-injector.ts'
@@ -40,6 +41,8 @@ export interface ChaosResult {
   readonly timeline: readonly string[]
 }
 
+type Ending = Pick<Outcome, 'unsettled' | 'retained'>
+
 /** Clients and first sessions are there before anything goes wrong. */
 const QUIET_MS = 6000
 const REST_STEP_MS = 5000
@@ -47,6 +50,8 @@ const REST_STEP_MS = 5000
 const REST_MS = 180_000
 /** At rest, nothing may come for so long before it counts. */
 const SILENCE_MS = 15_000
+/** Events a run may take, twenty times what runs do take; a minute more for coming to rest. */
+const EVENTS_PER_NODE_MINUTE_MAX = 300_000
 const MEAN_GAPS_MS = [4000, 10_000, 25_000] as const
 
 const latencies: readonly LatencyProfile[] = [
@@ -55,7 +60,7 @@ const latencies: readonly LatencyProfile[] = [
   { baseMs: 20, jitterMs: 10, tailShare: 0.02, tailMs: 250, bytesPerMs: 10_000 },
 ]
 
-/** `tamper`: does something to the world before it begins; a test's way to plant a bug. */
+/** In a simulation's thread. `tamper`: does something to the world before it begins; a test's way to plant a bug. */
 export async function runChaos(
   options: ChaosOptions,
   tamper: (world: World) => void = () => undefined,
@@ -82,12 +87,14 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
   const injector = new FaultInjector(world, faults)
   for (const node of world.nodes) node.boot()
   workload.start()
-  await clock.advance(QUIET_MS + chaosMs)
-  trace.note('RUN', 'everything heals')
-  injector.heal()
-  workload.settleDown()
-  const unsettled = await comeToRest(world, workload, history)
-  const retained = unsettled.length === 0 ? await readRetained(world) : []
+  const { unsettled, retained } = await toTheEnd(async () => {
+    await clock.advance(QUIET_MS + chaosMs)
+    trace.note('RUN', 'everything heals')
+    injector.heal()
+    workload.settleDown()
+    const unsettled = await comeToRest(world, workload, history)
+    return { unsettled, retained: unsettled.length === 0 ? await readRetained(world) : [] }
+  })
   const outcome: Outcome = {
     history,
     broken: world.broken,
@@ -105,7 +112,7 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
     faults,
     violations: check(outcome),
     traceHash: trace.hash,
-    events: trace.events,
+    events: clock.events,
     virtualMs: clock.now(),
     publishes: history.publishes.length,
     deliveries: history.deliveries.length,
@@ -114,13 +121,24 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
   }
 }
 
-function makeWorld({ seed, nodes, isDetailed = false }: ChaosOptions): World {
+/** What kept a run from its end is what it did not come to rest from. */
+async function toTheEnd(course: () => Promise<Ending>): Promise<Ending> {
+  try {
+    return await course()
+  } catch (error) {
+    if (!(error instanceof EventsExhausted)) throw error
+    return { unsettled: [error.message], retained: [] }
+  }
+}
+
+function makeWorld({ seed, nodes, minutes, isDetailed = false }: ChaosOptions): World {
   return new World({
     seed,
     nodes,
     latency: latencies[seed % latencies.length] as LatencyProfile,
     gossip: { lost: seed % 4 === 0 ? 0.3 : 0.02, doubled: 0.05, delayMs: 10 },
     isDetailed,
+    eventsMax: nodes * (minutes + 1) * EVENTS_PER_NODE_MINUTE_MAX,
   })
 }
 

@@ -1,4 +1,4 @@
-import { runChaos, type ChaosOptions, type ChaosResult } from './chaos-run.ts'
+import type { ChaosOptions, ChaosResult } from './chaos-run.ts'
 
 /** Runs at most so often: a smaller schedule is worth minutes, not hours. */
 const RUNS_MAX = 60
@@ -7,13 +7,17 @@ const RUNS_MAX = 60
  * Fewer faults that still make the same checker complain: whole halves are left out first, then smaller parts, until no single
  * one can go. Answers the indices, in the seed's own schedule, of those that stay.
  */
-export async function shrink(options: ChaosOptions, failed: ChaosResult): Promise<readonly number[]> {
+export async function shrink(
+  options: ChaosOptions,
+  failed: ChaosResult,
+  run: (options: ChaosOptions) => Promise<ChaosResult>,
+): Promise<readonly number[]> {
   const wanted = new Set(failed.violations.map(({ checker }) => checker))
   let kept = failed.faults.map((_, index) => index)
   let runs = 0
   const stillFails = async (indices: readonly number[]): Promise<boolean> => {
     runs++
-    const { violations } = await runChaos({ ...options, keptFaults: indices })
+    const { violations } = await run({ ...options, keptFaults: indices })
     return violations.some(({ checker }) => wanted.has(checker))
   }
   for (

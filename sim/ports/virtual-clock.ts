@@ -11,6 +11,13 @@ interface Task {
 /** Where virtual wall time begins, ms since the Unix epoch: 2026-01-01T00:00:00Z. */
 const WALL_ORIGIN_MS = Date.UTC(2026, 0, 1)
 
+/** More happened than may happen in a whole run: something goes round in circles. */
+export class EventsExhausted extends Error {
+  constructor(events: number, atMs: number) {
+    super(`${events} events happened by ${(atMs / 1000).toFixed(3)} s, more than any run needs`)
+  }
+}
+
 /**
  * A clock that moves only when told. `advance` runs due tasks one at a time in (due time, order of scheduling), letting
  * promises settle after each, so that code which awaits runs as it would between two real timers.
@@ -21,10 +28,21 @@ export class VirtualClock implements Clock {
   #wallOffsetMs = WALL_ORIGIN_MS
   readonly #tasks: Task[] = [] // binary heap
   readonly #settle: () => Promise<void>
+  readonly #eventsMax: number
+  #events = 0
 
-  /** `settled`: resolves when every promise that can settle without time passing has done so. */
-  constructor(settled: () => Promise<void> = settle) {
+  /**
+   * `settled`: resolves when every promise that can settle without time passing has done so. `eventsMax`: how many tasks it
+   * runs in its life before `advance` throws EventsExhausted.
+   */
+  constructor(settled: () => Promise<void> = settle, eventsMax = Infinity) {
     this.#settle = settled
+    this.#eventsMax = eventsMax
+  }
+
+  /** Tasks run so far. */
+  get events(): number {
+    return this.#events
   }
 
   now(): number {
@@ -61,6 +79,7 @@ export class VirtualClock implements Clock {
       this.#pop()
       if (task.cancelled) continue
       this.#nowMs = Math.max(this.#nowMs, task.dueMs)
+      if (++this.#events > this.#eventsMax) throw new EventsExhausted(this.#events, this.#nowMs)
       if (task.intervalMs > 0) this.#reschedule(task)
       task.run()
       await this.#settle()

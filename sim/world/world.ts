@@ -11,7 +11,7 @@ import type { BrokerNode } from '../../src/node/broker-node.ts'
 import { SeededRandom } from '../ports/seeded-random.ts'
 import { SimCoordinationService } from '../ports/sim-coordination-store.ts'
 import { VirtualClock } from '../ports/virtual-clock.ts'
-import { promisesSettled } from './ambient.ts'
+import { settling } from './ambient.ts'
 import { CrashDisk } from './crash-disk.ts'
 import { GossipNetwork, type GossipWeakness } from './gossip-network.ts'
 import { MeshNetwork } from './mesh-network.ts'
@@ -27,10 +27,12 @@ export interface WorldOptions {
   readonly gossip: GossipWeakness
   /** Whether the timeline has every frame and packet. */
   readonly isDetailed: boolean
+  /** How much may happen at all, see `VirtualClock`. Default: without end. */
+  readonly eventsMax?: number
 }
 
 export class World {
-  readonly clock = new VirtualClock(promisesSettled)
+  readonly clock: VirtualClock
   readonly trace: Trace
   readonly conditions: NetworkConditions
   readonly service: SimCoordinationService
@@ -49,8 +51,9 @@ export class World {
   readonly #processes: Random
   readonly #wallOffsets = new Map<NodeId, number>()
 
-  constructor({ seed, nodes, latency, gossip, isDetailed }: WorldOptions) {
+  constructor({ seed, nodes, latency, gossip, isDetailed, eventsMax }: WorldOptions) {
     this.#seed = seed
+    this.clock = new VirtualClock(settling(), eventsMax)
     this.trace = new Trace(() => this.clock.now(), isDetailed)
     this.conditions = new NetworkConditions(latency, this.random('latency'))
     this.service = new SimCoordinationService(this.clock)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
 import { chaos, describeFailure } from '../../sim/chaos/chaos-command.ts'
 
 const SEEDS = 1000
@@ -14,6 +15,7 @@ describe(`${SEEDS} simulated clusters under faults`, () => {
         minutes: 1,
         isRoaming,
         isShrinking: false,
+        threads: availableParallelism(),
         commit: 'this one',
       }
       const { failed } = await chaos(plan, () => undefined)

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { EventsExhausted, VirtualClock } from '../../sim/ports/virtual-clock.ts'
 import { isolated } from '../../sim/world/ambient.ts'
+import { simulate } from './support/test-simulations.ts'
 
 const child = fileURLToPath(new URL('trace-hash-child.ts', import.meta.url))
 const run = promisify(execFile)
@@ -20,34 +22,33 @@ describe('A simulation', () => {
     assert.notEqual(one, other)
   })
 
-  it('has no real time and no real chance: the globals throw, and work again afterwards', async () => {
-    const ignore = (): void => {}
-    await isolated(async () => {
-      assert.throws(() => Date.now(), /through ports only/)
-      assert.throws(() => Math.random(), /through ports only/)
-      assert.throws(() => setTimeout(ignore, 1), /through ports only/)
-      assert.throws(() => setInterval(ignore, 1), /through ports only/)
-      assert.throws(() => setImmediate(ignore), /through ports only/)
-      assert.throws(() => performance.now(), /through ports only/)
-      assert.throws(() => crypto.randomUUID(), /through ports only/)
-    }, ignore)
-    assert.ok(Date.now() > 0)
-    assert.ok(performance.now() > 0)
-    assert.ok(Math.random() < 1)
-    await new Promise(resolve => setTimeout(resolve, 0))
+  it('has no real time and no real chance: the globals throw in its thread, and nowhere else', async () => {
+    assert.equal(await simulate<string>({ kind: 'globals' }), 'all throw')
+    await assert.rejects(
+      isolated(
+        () => Promise.resolve(),
+        () => undefined,
+      ),
+      /never in the main thread/,
+    )
   })
 
   it('hears of a rejection that nobody handles', async () => {
-    const reasons: unknown[] = []
-    await isolated(
-      async () => {
-        void Promise.reject(new Error('forgotten'))
-        const { promisesSettled } = await import('../../sim/world/ambient.ts')
-        await promisesSettled()
-        await promisesSettled()
-      },
-      reason => reasons.push(reason),
-    )
-    assert.match(String(reasons[0]), /forgotten/)
+    assert.match(await simulate<string>({ kind: 'rejection' }), /forgotten/)
+  })
+
+  it('that hangs is ended, and nothing else notices', async () => {
+    const stop = new AbortController()
+    const endless = simulate({ kind: 'endless' }, stop.signal)
+    await simulate({ kind: 'globals' })
+    stop.abort()
+    await assert.rejects(endless, /were stopped/)
+  })
+
+  it('that goes round in circles does not come to rest, and ends', async () => {
+    const clock = new VirtualClock(undefined, 1000)
+    const again = (): void => clock.defer(again)
+    again()
+    await assert.rejects(clock.advance(1), EventsExhausted)
   })
 })

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import type { CommandModule } from 'yargs'
 import { packageVersion } from '../../../config/package-version.ts'
 import { say } from '../../faults.ts'
@@ -9,6 +10,7 @@ interface ChaosArguments extends RunArguments {
   readonly seeds: string
   readonly from: string
   readonly shrink: boolean
+  readonly workers: string | undefined
 }
 
 export const chaosCommand: CommandModule<object, ChaosArguments> = {
@@ -20,8 +22,13 @@ export const chaosCommand: CommandModule<object, ChaosArguments> = {
       .option('from', { type: 'string', requiresArg: true, default: '1', describe: 'the first seed' })
       .option('shrink', {
         type: 'boolean',
-        default: false,
-        describe: 'find out which faults a failure needs',
+        default: true,
+        describe: 'find out which of its faults a failure needs; --no-shrink saves the time',
+      })
+      .option('workers', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'seeds run at once, one per processor unless given; the results are the same',
       })
       .options(runOptions),
   handler: async argv => {
@@ -33,6 +40,8 @@ export const chaosCommand: CommandModule<object, ChaosArguments> = {
       seeds: wholeNumber('seeds', argv.seeds, 1, 1_000_000),
       isShrinking: argv.shrink,
       commit: commit(),
+      threads:
+        argv.workers === undefined ? availableParallelism() : wholeNumber('workers', argv.workers, 1, 256),
       ...runOf(argv),
     }
     const summary = await chaos(

@@ -22,9 +22,8 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
       .option('detail', { type: 'boolean', default: false, describe: 'every packet and frame too' })
       .options(runOptions),
   handler: async argv => {
-    const { runChaos } = await import('../../../../sim/chaos/chaos-run.ts')
-    const { describeRun } = await import('../../../../sim/chaos/chaos-command.ts')
-    const result = await runChaos({
+    const { describeRun, replay } = await import('../../../../sim/chaos/chaos-command.ts')
+    const result = await replay({
       seed: wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1),
       isDetailed: argv.detail,
       keptFaults: indices(argv.faults),

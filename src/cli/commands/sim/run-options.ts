@@ -1,9 +1,11 @@
+import { UsageError } from '../../faults.ts'
 import { wholeNumber } from './numbers.ts'
 
 /** What `sim chaos` and `sim replay` must be told alike, since a seed means the same run only with the same settings. */
 export interface RunArguments {
   readonly nodes: string
-  readonly minutes: string
+  readonly minutes: string | undefined
+  readonly hours: string | undefined
   readonly clients: string
   readonly json: boolean
 }
@@ -18,8 +20,12 @@ export const runOptions = {
   minutes: {
     type: 'string',
     requiresArg: true,
-    default: '1',
-    describe: 'virtual time under faults, up to 600; healing comes on top',
+    describe: 'virtual time under faults, up to 600, 1 unless given; healing comes on top',
+  },
+  hours: {
+    type: 'string',
+    requiresArg: true,
+    describe: 'the same in hours, up to 24, for long runs: an hour takes a minute or so of real time',
   },
   clients: {
     type: 'string',
@@ -30,14 +36,19 @@ export const runOptions = {
   json: { type: 'boolean', default: false, describe: 'one JSON document on stdout' },
 } as const
 
-export function runOf({ nodes, minutes, clients }: RunArguments): {
+export function runOf({ nodes, minutes, hours, clients }: RunArguments): {
   nodes: number
   minutes: number
   isRoaming: boolean
 } {
+  if (minutes !== undefined && hours !== undefined)
+    throw new UsageError('minutes and hours are the same length: give one of them')
   return {
     nodes: wholeNumber('nodes', nodes, 2, 20),
-    minutes: wholeNumber('minutes', minutes, 1, 600),
+    minutes:
+      hours === undefined
+        ? wholeNumber('minutes', minutes ?? '1', 1, 600)
+        : 60 * wholeNumber('hours', hours, 1, 24),
     isRoaming: clients === 'roaming',
   }
 }
