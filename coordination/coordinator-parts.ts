@@ -5,7 +5,7 @@
  * another only after all of them are there.
  */
 import type { GrapevineError } from '../src/core/errors.ts'
-import type { ClientId, Incarnation, NodeId } from '../src/core/ids.ts'
+import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { CoordinationStore } from '../src/core/ports/coordination-store.ts'
 import type { EpochMemory } from '../src/core/ports/epoch-memory.ts'
@@ -18,6 +18,7 @@ import { ClusterEpoch } from './cluster-epoch.ts'
 import { CoordinationKeys } from './keys.ts'
 import { LeaderDuties } from './leader-duties.ts'
 import type { PublishWill } from './leader-wills.ts'
+import { HandoffOwner } from './handoff-owner.ts'
 import { KnownNodes } from './known-nodes.ts'
 import { Leadership } from './leadership.ts'
 import { LoadReport } from './load-report.ts'
@@ -32,6 +33,7 @@ import { Registration } from './registration.ts'
 import { RouteRecords } from './route-records.ts'
 import { SessionChannel } from './session-channel.ts'
 import { SessionClaims } from './session-claims.ts'
+import { SessionHandoff } from './session-handoff.ts'
 import { SessionTransfer } from './session-transfer.ts'
 
 export interface CoordinatorPorts {
@@ -91,6 +93,8 @@ export class CoordinatorParts {
   readonly modeDriver: ModeDriver
   readonly routes: RouteRecords
   readonly transfer: SessionTransfer
+  readonly handoff: SessionHandoff
+  readonly handoffOwner: HandoffOwner
   readonly claims: SessionClaims
 
   constructor(ports: CoordinatorPorts, options: CoordinatorOptions, listener: PartsListener) {
@@ -173,17 +177,22 @@ export class CoordinatorParts {
       isStoreFull: () => ports.storeSize?.isNearQuota() ?? false,
     })
     this.routes = new RouteRecords({ ...context, incarnation, leaseId })
+    const rules = {
+      mayLeave: (clientId: ClientId, token: FencingToken): boolean => this.claims.mayLetGo(clientId, token),
+      consented: (clientId: ClientId): void => this.claims.letGo(clientId),
+    }
     this.transfer = new SessionTransfer(
-      {
-        ...context,
-        ownIncarnation: () => this.registration.incarnation,
-        isActive: () => this.presence.isActive(),
-      },
-      {
-        mayLeave: (clientId, token) => this.claims.mayLetGo(clientId, token),
-        consented: clientId => this.claims.letGo(clientId),
-      },
+      { ...context, ownIncarnation: incarnation, isActive: () => this.presence.isActive() },
+      rules,
     )
+    const handoff = {
+      ...context,
+      ownIncarnation: incarnation,
+      leaseId,
+      others: () => this.membership.list().filter(member => member.nodeId !== nodeId),
+    }
+    this.handoff = new SessionHandoff(handoff, (...question) => this.transfer.ask(...question))
+    this.handoffOwner = new HandoffOwner(handoff, this.transfer, rules)
     this.claims = new SessionClaims({
       ...context,
       presence: this.presence,
@@ -196,7 +205,7 @@ export class CoordinatorParts {
       mayTakeFrom: (life, incarnation) => this.promises.mayTakeFrom(life, incarnation),
       isNearlyFull: () => ports.storeSize?.isNearQuota() ?? false,
       isStaged: clientId => this.transfer.isStaged(clientId),
-      ask: (owner, request, token, withinMs) => this.transfer.ask(owner, request, token, withinMs),
+      ask: (owner, request, token, withinMs) => this.handoff.ask(owner, request, token, withinMs),
     })
   }
 }

@@ -27,6 +27,7 @@ import { leftMeanwhile } from './registration.ts'
 import type { RouteRecords } from './route-records.ts'
 import { findTaken } from './session-lost.ts'
 import { findSuperseded, type OwnedSession } from './session-readback.ts'
+import type { SessionHandoff } from './session-handoff.ts'
 import type { SessionTransfer, StagedSession } from './session-transfer.ts'
 import { isPresent, persistently } from './store-calls.ts'
 
@@ -84,6 +85,7 @@ export class Coordinator implements SessionOwnership {
     await this.#parts.presence.join(description, this.#parts.epoch.current)
     this.#parts.claims.start(this.incarnation, this.#parts.epoch.current)
     this.#parts.promises.start(this.incarnation)
+    this.#parts.handoffOwner.start(this.incarnation)
     this.#parts.epoch.start()
     await this.#parts.membership.start(this.#parts.store, this.#parts.registration.key)
     // After the members: whoever is known and comes between the two is taken for absent until the next event tells.
@@ -160,6 +162,11 @@ export class Coordinator implements SessionOwnership {
     return this.#parts.transfer.asks
   }
 
+  /** Of those, what went through the coordination store for want of a link. */
+  get sessionHandoffs(): Readonly<SessionHandoff['stats']> {
+    return this.#parts.handoff.stats
+  }
+
   get leader(): NodeId | undefined {
     return this.#parts.leadership.leader
   }
@@ -221,6 +228,7 @@ export class Coordinator implements SessionOwnership {
     this.#holder = holder
     this.#parts.claims.serve(holder)
     this.#parts.transfer.serve(holder)
+    this.#parts.handoffOwner.serve(holder)
   }
 
   /** Names who publishes the wills of dead nodes' clients while this node leads. */
@@ -315,6 +323,8 @@ export class Coordinator implements SessionOwnership {
     this.#parts.epoch.close()
     this.#parts.promises.stop()
     this.#parts.load.stop()
+    this.#parts.handoff.close()
+    this.#parts.handoffOwner.close()
     this.#parts.transfer.close()
     this.#parts.mode.close()
     this.#parts.routes.close()

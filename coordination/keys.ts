@@ -101,6 +101,25 @@ export class CoordinationKeys {
     return `${this.#root}lost/${nodeId}/${incarnation}/`
   }
 
+  /** Prefix of the questions put to that life by others that have no link to it (see `session-handoff.ts`). */
+  handoffsTo({ nodeId, incarnation }: LifeName): string {
+    return `${this.#root}handoff/${nodeId}/${incarnation}/`
+  }
+
+  /** Prefix of those put by `claimant`, on its lease; numbers follow. */
+  handoffsBetween(owner: LifeName, claimant: LifeName): string {
+    return `${this.handoffsTo(owner)}${claimant.nodeId}/${claimant.incarnation}/`
+  }
+
+  /** Who put the question that has this key; undefined for anything else. */
+  claimantOf(handoffKey: string): NodeId | undefined {
+    const prefix = `${this.#root}handoff/`
+    const [, , claimant = ''] = handoffKey.startsWith(prefix)
+      ? handoffKey.slice(prefix.length).split('/')
+      : []
+    return isNodeId(claimant) ? claimant : undefined
+  }
+
   /** Whose promises that incarnation relies on when it cannot renew its lease (see `reliance.ts`); on no lease. */
   relies(nodeId: NodeId, incarnation: Incarnation): string {
     return this.reliesOf(nodeId) + String(incarnation)

@@ -102,7 +102,7 @@ export class TransferOwner {
       return
     }
     if (isClean) {
-      this.#surrender(holder, from.nodeId, id, clientId)
+      this.#answer(from.nodeId, id, this.consentClean(clientId, token, from.nodeId))
       return
     }
     const move = this.#newMove(clientId, token, from.nodeId, id, 0)
@@ -114,6 +114,20 @@ export class TransferOwner {
     this.#drop(move)
     if (answer === 'busy') this.#answer(from.nodeId, id, 'retry')
     else this.#surrender(holder, from.nodeId, id, clientId)
+  }
+
+  /**
+   * `to`, which wants nothing of the session's state, asks by another way than the stream. `retry`: it is just leaving for
+   * another node, or not as the asker believes.
+   */
+  consentClean(clientId: ClientId, token: FencingToken, to: NodeId): 'consent' | 'retry' {
+    const holder = this.#holder()
+    if (holder === undefined || !this.#rules.mayLeave(clientId, token)) return 'retry'
+    const before = this.#moves.get(clientId)
+    if (before !== undefined && before.to !== to && holder.isLeaving(clientId, token)) return 'retry'
+    this.#rules.consented(clientId)
+    holder.surrender(clientId)
+    return 'consent'
   }
 
   /** The link to one node is gone: what was promised to it is settled by the record. */

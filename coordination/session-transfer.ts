@@ -114,6 +114,11 @@ export class SessionTransfer {
     this.#claimant.discard(clientId)
   }
 
+  /** The owner's side: as `TransferOwner.consentClean`. */
+  consentClean(clientId: ClientId, token: FencingToken, to: NodeId): 'consent' | 'retry' {
+    return this.#owner.consentClean(clientId, token, to)
+  }
+
   /** As `SessionOwnership.offer`. */
   offer(clientId: ClientId, nodeId: NodeId, expiryIntervalSeconds: number): Promise<boolean> {
     const id = ++this.#lastOffer

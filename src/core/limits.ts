@@ -111,6 +111,8 @@ export const limits = {
   tailIdsTotalMax: 1_000_000,
   /** Incarnations of which a moved session knows what it has had; beyond it a late copy from an old one may come twice. */
   floorsMax: 64,
+  /** Questions for sessions of owners without a link that a node has in the coordination store; later ones fail at once. */
+  handoffsUnderWayMax: 64,
   /** Sessions a draining node offers to others at once. */
   drainOffersUnderWayMax: 64,
   /** Sessions looked at for one page of a listing; the page may then be short, and the next goes on. */

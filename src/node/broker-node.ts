@@ -205,12 +205,18 @@ export class BrokerNode implements NodeStatusSource {
     this.#onFailed.push(listener)
   }
 
+  /** Members this node has no link with. */
+  get unlinked(): readonly Member[] {
+    return this.#peers().filter(({ nodeId }) => !this.#ports.transport.isUp(nodeId))
+  }
+
   readiness(): readonly ReadinessCheck[] {
     return [
       ...brokerReadiness({
         isOwner: this.coordinator.mayAcknowledge(),
+        isPromised: this.coordinator.isPromised,
         phase: this.#phase,
-        unlinked: this.#peers().filter(({ nodeId }) => !this.#ports.transport.isUp(nodeId)),
+        unlinked: this.unlinked,
         interest: this.interest,
         storeError: this.#storeError,
       }),

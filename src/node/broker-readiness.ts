@@ -8,6 +8,8 @@ export type Phase = 'new' | 'joining' | 'serving' | 'stopping'
 interface BrokerView {
   /** It may act for its clients. */
   readonly isOwner: boolean
+  /** It may without its lease: the other members promise to take nothing. */
+  readonly isPromised: boolean
   readonly phase: Phase
   /** Members it has no link with. */
   readonly unlinked: readonly Member[]
@@ -19,6 +21,7 @@ interface BrokerView {
 /** What must be well for a broker to take clients, and how it is, for operators. */
 export function brokerReadiness({
   isOwner,
+  isPromised,
   phase,
   unlinked,
   interest,
@@ -30,9 +33,7 @@ export function brokerReadiness({
     {
       name: 'coordination',
       ok: isOwner,
-      detail: isOwner
-        ? 'lease held'
-        : 'no lease: the coordination store does not answer, or the node has not joined',
+      detail: coordinationDetail(isOwner, isPromised),
     },
     {
       name: 'mesh',
@@ -53,6 +54,12 @@ export function brokerReadiness({
       detail: isServing ? 'serving clients' : `not serving clients: ${phase}`,
     },
   ]
+}
+
+function coordinationDetail(isOwner: boolean, isPromised: boolean): string {
+  if (!isOwner) return 'no lease: the coordination store does not answer, or the node has not joined'
+  if (!isPromised) return 'lease held'
+  return 'no lease, but all other members promise to take nothing from this node: clients that are connected go on, new sessions are refused until the coordination store answers'
 }
 
 function names(members: readonly Member[]): string {

@@ -15,18 +15,19 @@ function gauge(name: string, help: string, read: () => number): Metric {
 }
 
 /** Every number a node exports, with its meaning and unit. */
-export function nodeMetrics({
-  mqtt,
-  localIndex,
-  remoteIndex,
-  coordinator,
-  interest,
-  forwarder,
-  localRouter,
-  sharedGroups,
-  router,
-  away,
-}: BrokerNode): Metric[] {
+export function nodeMetrics(broker: BrokerNode): Metric[] {
+  const {
+    mqtt,
+    localIndex,
+    remoteIndex,
+    coordinator,
+    interest,
+    forwarder,
+    localRouter,
+    sharedGroups,
+    router,
+    away,
+  } = broker
   const { stats, sessions } = mqtt
   return [
     gauge('mqtt_connections', 'Open client connections.', () => sessions.connectionCount),
@@ -76,6 +77,12 @@ export function nodeMetrics({
     gauge('cluster_suspended', '1 while this node cannot hold its lease.', () =>
       coordinator.isSuspended ? 1 : 0,
     ),
+    gauge(
+      'cluster_promised',
+      '1 while this node goes on without its lease, by the promises of all other members.',
+      () => (coordinator.isPromised ? 1 : 0),
+    ),
+    gauge('cluster_links_missing', 'Members this node has no link with.', () => broker.unlinked.length),
     ...claimMetrics(coordinator.claimStats),
     ...modeMetrics(coordinator, interest),
     counter(
@@ -89,6 +96,18 @@ export function nodeMetrics({
       help: 'What came of asking another owner for a session; unreachable: no link, or silence.',
       labels: { answer },
       read: () => coordinator.sessionAsks[answer],
+    })),
+    counter(
+      'session_handoffs',
+      'Times the owner of a session was asked through the coordination store, for want of a link to it.',
+      () => coordinator.sessionHandoffs.asked,
+    ),
+    ...(['consent', 'moved', 'retry', 'refused', 'unanswered'] as const).map((answer): Metric => ({
+      name: 'session_handoff_answers_total',
+      type: 'counter',
+      help: 'What came of asking through the coordination store; moved: a third node took the session in between; refused: no third node could.',
+      labels: { answer },
+      read: () => coordinator.sessionHandoffs[answer],
     })),
     counter('leader_terms', 'Terms of leaders seen by this node.', () => coordinator.leaderStats.terms),
     counter('leader_terms_won', 'Terms in which this node led.', () => coordinator.leaderStats.termsWon),

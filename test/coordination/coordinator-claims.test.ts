@@ -305,13 +305,20 @@ describe('Coordinator: claims', () => {
       })
     }
 
-    it('are refused while that node is a member again but cannot be asked', async () => {
+    it('are asked for through the store while that node is a member again but has no link', async () => {
       const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
       await claimed(a, 'x', kept)
       await died(a)
       const again = cluster.create('a')
       await cluster.settled(again.coordinator.join(again.description))
-      assert.equal(await refused(b, 'x', { cleanStart: true }), 'owner-unreachable')
+      assert.equal(await refused(b, 'x', kept), 'owner-unreachable', 'nobody can carry the state over')
+      await claimed(b, 'x', { cleanStart: true })
+      again.store.setContact('cut')
+      const c = cluster.create('c')
+      await cluster.settled(c.coordinator.join(c.description))
+      await claimed(c, 'y', kept)
+      c.store.setContact('cut')
+      assert.equal(await refused(b, 'y', { cleanStart: true }), 'owner-unreachable')
     })
   })
 

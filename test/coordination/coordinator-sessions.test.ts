@@ -109,7 +109,7 @@ describe('Coordinator: session ownership', () => {
         else if (dice === 16) node.store.setContact(random.uint32() % 2 === 0 ? 'deaf' : 'mute')
         else if (dice === 17) node.store.answerDelayMs = random.uint32() % 900
         else if (dice === 18) void cluster.revokeLeaseOf(node)
-        // Without its links a node has neither promises nor consent to give.
+        // Without its links a node has no promises, and consent to give through the store alone.
         else if (dice === 19) node.setMesh(false)
         else if (dice === 20) node.setMesh(true)
         else node.store.setContact('open')

@@ -124,6 +124,37 @@ describe('a cluster of three under faults', function () {
     checkOwners()
   })
 
+  it('moves sessions between brokers cut from each other over the third, and ends them for a clean start', async () => {
+    const kept = { clientId: 'kept', clean: false, expirySeconds: 600 }
+    const old = await persist('n0', kept)
+    await old.subscribe('kept/#')
+    const other = await persist('n0', { clientId: 'other', expirySeconds: 600 })
+    old.drop()
+    const sender = await persist('n2', { clientId: 'sender' })
+    sender.publish('kept/for', 'before')
+    await lab.until('it is queued', () => sender.unacknowledgedCount === 0)
+    await lab.network.cut('n0', 'n1')
+    await lab.until('both have noticed', async () => {
+      const missing = await Promise.all(
+        ['n0', 'n1'].map(id => lab.metric(id, 'grapevine_cluster_links_missing')),
+      )
+      return missing.every(count => count === 1)
+    })
+    const moved = await persist('n1', kept)
+    assert.equal((await moved.connack)?.sessionPresent, true)
+    await lab.until('what was queued arrives', () => moved.received.includes('before'))
+    const taker = await persist('n1', { clientId: 'other', clean: true })
+    await lab.until('the old connection is closed', () => !other.isOpen)
+    assert.equal(other.disconnectCode, 0x8e)
+    taker.publish('kept/for', 'after')
+    await lab.until('it is served', () => taker.unacknowledgedCount === 0)
+    await lab.until('what is sent now arrives', () => moved.received.includes('after'))
+    await lab.network.heal('n0', 'n1')
+    for (const nodeId of ['n0', 'n1', 'n2']) await lab.ready(nodeId)
+    assert.deepEqual(moved.received, ['before', 'after'])
+    checkOwners()
+  })
+
   it('leaves exactly one of any number of racers connected', async () => {
     for (let round = 0; round < 10; round++) {
       for (let racer = 0; racer < 9; racer++)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
+import { HandoffOwner } from '../../coordination/handoff-owner.ts'
 import { CoordinationKeys } from '../../coordination/keys.ts'
 import { SessionChannel } from '../../coordination/session-channel.ts'
 import { SessionClaims } from '../../coordination/session-claims.ts'
 import { decodeOwnership, type StoredOwnership } from '../../coordination/session-record.ts'
 import { findSuperseded } from '../../coordination/session-readback.ts'
+import { SessionHandoff } from '../../coordination/session-handoff.ts'
 import { SessionTransfer } from '../../coordination/session-transfer.ts'
 import { TrieLocalIndex } from '../../routing/local-index.ts'
 import { LocalRouter } from '../../routing/local-router.ts'
@@ -39,6 +41,8 @@ import { defaultOptions } from '../mqtt/support/mqtt-harness.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const keys = new CoordinationKeys('test')
+/** Longer than any test. */
+const LEASE_MS = 10 ** 9
 /** Until a change of interest is known to the other nodes. */
 export const ROUTE_DELAY_MS = 30
 /** Until a member that does not accept counts as late, and is sent what it lacks through its outbox. */
@@ -51,6 +55,8 @@ export class MoveNode {
   readonly broker: MqttBroker
   readonly claims: SessionClaims
   readonly transfer: SessionTransfer
+  readonly handoff: SessionHandoff
+  readonly handoffOwner: HandoffOwner
   readonly transport: SimPeerTransport
   readonly store: CutOffStore
   readonly journal: StoreSessionJournal
@@ -73,6 +79,7 @@ export class MoveNode {
     incarnation: number,
     disk: SimDisk,
     options: Partial<MqttOptions>,
+    leaseId: string,
   ) {
     const { clock } = cluster
     this.#cluster = cluster
@@ -133,16 +140,24 @@ export class MoveNode {
       mayTakeFrom: () => true,
       isNearlyFull: () => false,
       isStaged: clientId => this.transfer.isStaged(clientId),
-      ask: (owner, request, token, withinMs) => this.transfer.ask(owner, request, token, withinMs),
+      ask: (owner, request, token, withinMs) => this.handoff.ask(owner, request, token, withinMs),
     })
     this.claims = claims
-    this.transfer = new SessionTransfer(
-      { ...context, ownIncarnation: () => incarnation, isActive: () => this.isAlive },
-      {
-        mayLeave: (clientId, token) => claims.mayLetGo(clientId, token),
-        consented: clientId => claims.letGo(clientId),
-      },
-    )
+    const rules = {
+      mayLeave: (clientId: ClientId, token: FencingToken) => claims.mayLetGo(clientId, token),
+      consented: (clientId: ClientId) => claims.letGo(clientId),
+    }
+    const ownIncarnation = (): number => incarnation
+    this.transfer = new SessionTransfer({ ...context, ownIncarnation, isActive: () => this.isAlive }, rules)
+    const handoff = {
+      ...context,
+      ownIncarnation,
+      leaseId: () => (this.isAlive ? leaseId : undefined),
+      others: () =>
+        cluster.members().flatMap(member => (member.nodeId === nodeId ? [] : { ...member, state: 'ready' })),
+    }
+    this.handoff = new SessionHandoff(handoff, (...question) => this.transfer.ask(...question))
+    this.handoffOwner = new HandoffOwner(handoff, this.transfer, rules)
     this.broker = new MqttBroker(
       {
         clock,
@@ -175,6 +190,7 @@ export class MoveNode {
       },
     )
     this.transfer.serve(this.broker.sessions.moves)
+    this.handoffOwner.serve(this.broker.sessions.moves)
     claims.serve(this.broker.sessions.moves)
     claims.start(incarnation, 1)
   }
@@ -190,6 +206,7 @@ export class MoveNode {
     }
     this.transport.start(this.nodeId, this.incarnation)
     this.transfer.resume()
+    this.handoffOwner.start(this.incarnation)
     this.broker.serve('0.0.0')
   }
 
@@ -382,6 +399,8 @@ export class MoveCluster {
   readonly nodes = new Map<NodeId, MoveNode>()
   /** Those that are down, too. */
   readonly #everyNode = new Map<NodeId, MoveNode>()
+  readonly #leases = new Map<number, string>()
+  readonly #cuts = new Set<string>()
   #lastIncarnation = 100
 
   advance(ms: number): Promise<void> {
@@ -398,7 +417,9 @@ export class MoveCluster {
   async boot(nodeId: NodeId, disk: SimDisk, options: Partial<MqttOptions> = {}): Promise<MoveNode> {
     const incarnation = ++this.#lastIncarnation
     await this.settled(this.#write(keys.member(nodeId, incarnation), true))
-    const node = new MoveNode(this, nodeId, incarnation, disk, options)
+    const { leaseId } = await this.settled(this.service.connect().grantLease(LEASE_MS))
+    this.#leases.set(incarnation, leaseId)
+    const node = new MoveNode(this, nodeId, incarnation, disk, options, leaseId)
     await this.settled(node.start())
     // What the others knew of its interest holds until they know better.
     for (const [filter, count] of this.#everyNode.get(nodeId)?.announced ?? []) {
@@ -422,6 +443,15 @@ export class MoveCluster {
     await node.transport.close()
     this.nodes.delete(node.nodeId)
     await this.settled(this.#write(keys.member(node.nodeId, node.incarnation), false))
+    await this.settled(this.service.connect().revokeLease(this.#leases.get(node.incarnation) ?? ''))
+    this.#meet()
+  }
+
+  /** Takes the link between two nodes away, or lets it come up again; they stay members for one another. */
+  setLink(one: MoveNode, other: MoveNode, isUp: boolean): void {
+    const name = linkName(one.nodeId, other.nodeId)
+    if (isUp) this.#cuts.delete(name)
+    else this.#cuts.add(name)
     this.#meet()
   }
 
@@ -478,7 +508,9 @@ export class MoveCluster {
       const others = [...this.nodes.values()].filter(other => other !== node)
       const addresses = others.map(other => this.#address(other))
       node.forwarder.setMembers(addresses)
-      node.transport.setMembers(addresses)
+      node.transport.setMembers(
+        addresses.filter(({ nodeId }) => !this.#cuts.has(linkName(node.nodeId, nodeId))),
+      )
     }
   }
 
@@ -487,6 +519,10 @@ export class MoveCluster {
     const success = [isThere ? put : ({ type: 'delete', key } as const)]
     await this.service.connect().transact({ compare: [], success, failure: [] })
   }
+}
+
+function linkName(...nodeIds: NodeId[]): string {
+  return nodeIds.sort().join(' ')
 }
 
 function publicationOf(topic: string, text: string, qos: QoS): Publication {
