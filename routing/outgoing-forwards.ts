@@ -15,6 +15,8 @@ export interface OutgoingForward {
   readonly atMs: number
   /** Who waits for the peer; nobody once it is in the outbox. */
   acceptance: Acceptance | undefined
+  /** Says what must be committed here before it may be sent; undefined: nothing, or it is. */
+  gate: Acceptance | undefined
   /** Its place in the peer's outbox, 0 = it is in memory alone. */
   position: number
   /** It was handed to the transport, on this link or an earlier one. */
@@ -61,6 +63,7 @@ export class OutgoingForwards {
       expiresAtMs,
       atMs,
       acceptance,
+      gate: gateOf(acceptance),
       position: 0,
       isSent: false,
       isRefused: false,
@@ -70,8 +73,16 @@ export class OutgoingForwards {
   }
 
   /** Adds one that lies in the outbox; so must all before it. */
-  addStored(frame: Uint8Array, expiresAtMs: number | undefined, position: number, atMs: number): void {
+  addStored(
+    frame: Uint8Array,
+    expiresAtMs: number | undefined,
+    position: number,
+    atMs: number,
+    gate: Acceptance | undefined,
+  ): void {
     this.add(frame, expiresAtMs, undefined, atMs)
+    const entry = this.firstUnstored
+    if (entry !== undefined) entry.gate = gateOf(gate)
     this.stored(position)
   }
 
@@ -158,4 +169,8 @@ export class OutgoingForwards {
   acceptAll(): void {
     this.accept(this.#lastSequence)
   }
+}
+
+function gateOf(acceptance: Acceptance | undefined): Acceptance | undefined {
+  return (acceptance?.sendAfter ?? 0) > 0 ? acceptance : undefined
 }

@@ -34,6 +34,7 @@ import { ForwardReceiver, type ReceiverStats } from './forward-receiver.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import type { LocalRouter } from './local-router.ts'
 import { Outbox } from './outbox.ts'
+import type { OutgoingForward } from './outgoing-forwards.ts'
 import { PeerQueue, type OutboxLimits, type Undelivered } from './peer-queue.ts'
 import type { UndeliveredListener } from './shared-groups.ts'
 import type { TracePoint } from './trace-point.ts'
@@ -362,6 +363,7 @@ export class PeerForwarder implements Forwarder {
     const { transport } = this.#components
     const { queue } = peer
     for (let next = queue.next; next !== undefined; next = queue.next) {
+      if (next.gate !== undefined && !this.#mayLeave(peer, next)) return
       stampPublish(next.frame, next.sequence, this.#remainingMs(next.expiresAtMs))
       if (!transport.send(nodeId, 'forward', next.frame)) return
       this.stats.sent++
@@ -369,6 +371,13 @@ export class PeerForwarder implements Forwarder {
       queue.advance()
     }
     if (queue.isDurable) queue.refill(peer.onRefilled)
+  }
+
+  /** Before its receipt is on disk a publication at QoS 2 stays here: repeated after a crash, it would be another one. */
+  #mayLeave(peer: ForwardPeer, entry: OutgoingForward): boolean {
+    peer.isHeldBack = (entry.gate?.sendAfter ?? 0) > this.#components.journal.committed
+    if (!peer.isHeldBack) entry.gate = undefined
+    return !peer.isHeldBack
   }
 
   #updateFull(peer: ForwardPeer): void {
@@ -468,9 +477,8 @@ export class PeerForwarder implements Forwarder {
   #onCommitted(upTo: number): void {
     this.#receiver.onCommitted(upTo)
     for (const [nodeId, peer] of this.#peers) {
-      if (!peer.queue.isDurable) continue
-      peer.queue.onCommitted(upTo)
-      this.#sendWaiting(nodeId, peer)
+      if (peer.queue.isDurable) peer.queue.onCommitted(upTo)
+      if (peer.queue.isDurable || peer.isHeldBack) this.#sendWaiting(nodeId, peer)
     }
   }
 }

@@ -254,7 +254,7 @@ export class PeerQueue {
       this.#outbox.remove(position, frame.length)
     } else {
       // A copy: sending writes into it.
-      this.#outgoing.addStored(Uint8Array.from(frame), expiresAtMs, position, clock.now())
+      this.#outgoing.addStored(Uint8Array.from(frame), expiresAtMs, position, clock.now(), undefined)
     }
   }
 
@@ -300,7 +300,7 @@ export class PeerQueue {
     if (this.#outbox.unreadCount > 1 || !this.#hasRoom()) return
     const { last } = this.#outbox
     this.#outbox.taken(last)
-    this.#outgoing.addStored(frame, expiresAtMs, last, this.#components.clock.now())
+    this.#outgoing.addStored(frame, expiresAtMs, last, this.#components.clock.now(), acceptance)
   }
 
   #onAccepted({ position, frame, acceptance, atMs }: OutgoingForward): void {

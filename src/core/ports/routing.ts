@@ -166,6 +166,11 @@ export interface Acceptance {
   settle(): void
   /** Raises the journal sequence that must be committed first. */
   requireCommitted(storeSequence: number): void
+  /**
+   * Journal sequence that must be committed before the publication, and what is behind it, leaves for any other node. Infinity
+   * while it is not known, which it is before the turn of the publication ends. 0 or absent: none.
+   */
+  readonly sendAfter?: number
   /** What is to happen once the publisher's answer has been written, if it ever is. */
   afterwards?: (() => void) | undefined
 }
