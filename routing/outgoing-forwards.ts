@@ -4,6 +4,7 @@
  * It numbers them, remembers which were sent on the present link and which lie in the peer's outbox as well. It does not
  * send or store. Invariant: sequences leave in order, and each entry is given up exactly once.
  */
+import type { ClientId } from '../src/core/ids.ts'
 import type { Acceptance } from '../src/core/ports/routing.ts'
 
 export interface OutgoingForward {
@@ -25,6 +26,8 @@ export interface OutgoingForward {
   isRefused: boolean
   /** How many nodes it was sent to before. */
   readonly attempt: number
+  /** Client that published it; empty when that does not matter. */
+  readonly publisher: ClientId
 }
 
 export class OutgoingForwards {
@@ -55,6 +58,7 @@ export class OutgoingForwards {
     acceptance: Acceptance | undefined,
     atMs: number,
     attempt = 0,
+    publisher: ClientId = '',
   ): void {
     acceptance?.expect()
     this.#entries.push({
@@ -68,6 +72,7 @@ export class OutgoingForwards {
       isSent: false,
       isRefused: false,
       attempt,
+      publisher,
     })
     this.byteCount += frame.length
   }
@@ -78,9 +83,10 @@ export class OutgoingForwards {
     expiresAtMs: number | undefined,
     position: number,
     atMs: number,
+    publisher: ClientId,
     gate: Acceptance | undefined,
   ): void {
-    this.add(frame, expiresAtMs, undefined, atMs)
+    this.add(frame, expiresAtMs, undefined, atMs, 0, publisher)
     const entry = this.firstUnstored
     if (entry !== undefined) entry.gate = gateOf(gate)
     this.stored(position)
