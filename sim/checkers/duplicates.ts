@@ -1,12 +1,14 @@
 import { payloadOf, type PublishRecord } from '../clients/history.ts'
-import { type Checker, seconds, type Violation } from './checker.ts'
+import { type Checker, type OwnershipChange, seconds, type Violation } from './checker.ts'
 
 /**
  * Invariant 4: at QoS 1 a message comes twice only after a reconnect of either side: within one connection of the subscriber a
  * message that its publisher sent once comes once. Shared subscriptions are exempt, whose messages are redispatched; so are
- * messages on their way from or to a process that died, whose acknowledgement between nodes is unknown.
+ * messages on their way from or to a process that died, whose acknowledgement between nodes is unknown: that of the publisher's
+ * node, or of any that had the subscriber's session since.
  */
-export const noNeedlessDuplicates: Checker = ({ history, starts }) => {
+export const noNeedlessDuplicates: Checker = ({ history, starts, ownerships }) => {
+  const owned = Map.groupBy(ownerships, ({ clientId }) => clientId)
   const publishes = new Map<string, PublishRecord>()
   for (const publish of history.publishes)
     publishes.set(payloadOf(publish.publisher, publish.sequence), publish)
@@ -21,11 +23,14 @@ export const noNeedlessDuplicates: Checker = ({ history, starts }) => {
     const key = `${connection.number} ${payload}`
     const before = seen.get(key)
     const sent = publishes.get(payload)?.sends[0]
+    const sentMs = sent?.atMs ?? 0
+    const nodes = new Set([
+      connection.nodeId,
+      sent?.connection.nodeId,
+      ...ownersOf(owned.get(clientId), sentMs),
+    ])
     const hasDied = starts.some(
-      ({ nodeId, atMs: startMs }) =>
-        (nodeId === connection.nodeId || nodeId === sent?.connection.nodeId) &&
-        startMs > (sent?.atMs ?? 0) &&
-        startMs < atMs,
+      ({ nodeId, atMs: startMs }) => nodes.has(nodeId) && startMs > sentMs && startMs < atMs,
     )
     if (before !== undefined && !hasDied) {
       violations.push({
@@ -37,4 +42,11 @@ export const noNeedlessDuplicates: Checker = ({ history, starts }) => {
     seen.set(key, atMs)
   }
   return violations
+}
+
+/** The nodes that have owned the session since then. */
+function ownersOf(changes: readonly OwnershipChange[] = [], sinceMs: number): readonly string[] {
+  return changes
+    .filter((_, index) => (changes[index + 1]?.atMs ?? Infinity) > sinceMs)
+    .map(({ nodeId }) => nodeId)
 }

@@ -4,7 +4,8 @@ import { type Checker, filterMatches, seconds, type Violation } from './checker.
 /**
  * Invariant 5: of one publisher, topic and QoS, messages reach a session for the first time in the order they were sent. At
  * QoS 0 within one connection only. Shared subscriptions have no order. Exempt, as documented with `tailsLate`: sessions that
- * had been on another node, when in the run some old owner did not catch up in time.
+ * had been on another node, when in the run some old owner did not catch up in time; and what a publisher sends once it has
+ * begun a new session on another node, of which that knows nothing that its old one may still owe.
  */
 export const inOrder: Checker = ({ history, tailsLate }) => {
   const moved = tailsLate > 0 ? movedClients(history.connections) : new Set<string>()
@@ -14,6 +15,7 @@ export const inOrder: Checker = ({ history, tailsLate }) => {
   const sharers = new Set(
     history.subscriptions.filter(({ group }) => group !== undefined).map(({ clientId }) => clientId),
   )
+  const sessions = sessionsOf(history.connections)
   const byClient = Map.groupBy(history.subscriptions, ({ clientId }) => clientId)
   const seen = new Set<string>()
   const latest = new Map<string, PublishRecord>()
@@ -35,7 +37,9 @@ export const inOrder: Checker = ({ history, tailsLate }) => {
       )
     if (isDue !== true || seen.has(`${session} ${payload}`)) continue
     seen.add(`${session} ${payload}`)
-    const stream = `${session} ${publish.publisher} ${publish.topic} ${publish.qos} ${qos}`
+    const [first] = publish.sends
+    const origin = `${publish.publisher} ${first && sessions.get(first.connection)}`
+    const stream = `${session} ${origin} ${publish.topic} ${publish.qos} ${qos}`
     const before = latest.get(stream)
     if (before !== undefined && before.sequence > publish.sequence) {
       violations.push({
@@ -66,4 +70,20 @@ function movedClients(connections: readonly ConnectionRecord[]): Set<string> {
     nodes.set(clientId, nodeId)
   }
   return moved
+}
+
+/** Numbers each client's sessions: a new one begins on another node without Session Present. */
+function sessionsOf(connections: readonly ConnectionRecord[]): Map<ConnectionRecord, number> {
+  const sessions = new Map<ConnectionRecord, number>()
+  const latest = new Map<string, { readonly nodeId: string; readonly session: number }>()
+  for (const connection of connections) {
+    const { clientId, nodeId, reasonCode, sessionPresent } = connection
+    if (reasonCode !== 0) continue
+    const before = latest.get(clientId)
+    const isNew = before !== undefined && before.nodeId !== nodeId && !sessionPresent
+    const session = (before?.session ?? 0) + (isNew ? 1 : 0)
+    latest.set(clientId, { nodeId, session })
+    sessions.set(connection, session)
+  }
+  return sessions
 }

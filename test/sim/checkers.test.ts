@@ -101,6 +101,27 @@ describe('Checkers of chaos runs', () => {
     finds(run)
   })
 
+  it('duplicates allows what was on its way to a node that died with the session, which has moved since', () => {
+    const { run, publisher, subscriber } = wellBehaved()
+    const once = run.publish(publisher, 2, 40, { qos: 1 })
+    run.deliver(subscriber, once, 80)
+    run.deliver(subscriber, once, 90)
+    const change = { clientId: 'sub', epoch: 1, tokenRevision: 1, modRevision: 1 }
+    const starts = [{ nodeId: 'node-2', atMs: 60 }]
+    const moves = (awayMs: number): typeof run.outcome => ({
+      ...run.outcome,
+      starts,
+      ownerships: [
+        { ...change, nodeId: 'node-2', atMs: 5 },
+        { ...change, nodeId: 'node-1', tokenRevision: 2, modRevision: 2, atMs: awayMs },
+      ],
+    })
+    run.outcome = moves(70)
+    finds(run)
+    run.outcome = moves(35) // before it was sent
+    finds(run, 'duplicates')
+  })
+
   it('order finds what came after a later message, on first delivery only', () => {
     const { run, publisher, subscriber, first } = wellBehaved()
     const second = run.publish(publisher, 2, 40)
@@ -114,6 +135,19 @@ describe('Checkers of chaos runs', () => {
     run.deliver(subscriber, second, 60)
     finds(run, 'order')
   })
+
+  for (const sessionPresent of [true, false]) {
+    it(`order goes on with a publisher's session to another node${sessionPresent ? '' : ', not with a new one'}`, () => {
+      const { run, publisher, subscriber } = wellBehaved()
+      const second = run.publish(publisher, 2, 40)
+      publisher.closedMs = 41
+      const third = run.publish(run.connect('pub', 'node-2', 42, { sessionPresent, cleanStart: true }), 3, 45)
+      run.deliver(subscriber, third, 50)
+      run.deliver(subscriber, second, 60)
+      if (sessionPresent) assert.ok(check(run.build()).some(({ checker }) => checker === 'order'))
+      else finds(run)
+    })
+  }
 
   describe('one-owner', () => {
     it('finds an acknowledgement written after another node had accepted the client', () => {
