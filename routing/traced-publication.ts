@@ -69,10 +69,6 @@ class TracedAcceptance implements Acceptance {
     this.#span = span
   }
 
-  get sendAfter(): number {
-    return this.#acceptance?.sendAfter ?? 0
-  }
-
   expect(): void {
     this.#acceptance?.expect()
   }

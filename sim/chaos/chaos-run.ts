@@ -88,7 +88,9 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
   for (const node of world.nodes) node.boot()
   workload.start()
   const { unsettled, retained } = await toTheEnd(async () => {
-    await clock.advance(QUIET_MS + chaosMs)
+    await clock.advance(QUIET_MS)
+    world.backUpStore()
+    await clock.advance(chaosMs)
     trace.note('RUN', 'everything heals')
     injector.heal()
     workload.settleDown()
@@ -221,27 +223,31 @@ function clockAheadOf(faults: readonly Fault[]): number {
 }
 
 /** Every ownership the store ever held, as it was written. */
-function watchOwnerships({ service, clock }: World): OwnershipChange[] {
+function watchOwnerships(world: World): OwnershipChange[] {
   const changes: OwnershipChange[] = []
   const prefix = new CoordinationKeys('sim').sessions
-  const watch = service.watches.add(prefix, {
-    onReset: () => undefined,
-    onEvents: events => {
-      for (const event of events) {
-        const owned = event.type === 'put' ? decodeOwnership(event.entry) : undefined
-        if (event.type !== 'put' || owned === undefined) continue
-        changes.push({
-          clientId: event.entry.key.slice(prefix.length).replace(/^\d+\//, ''),
-          nodeId: owned.node,
-          epoch: owned.token.epoch,
-          tokenRevision: owned.token.revision,
-          modRevision: owned.modRevision,
-          atMs: clock.now(),
-        })
-      }
-    },
-  })
-  watch.start()
+  const watch = (): void => {
+    const added = world.service.watches.add(prefix, {
+      onReset: () => undefined,
+      onEvents: events => {
+        for (const event of events) {
+          const owned = event.type === 'put' ? decodeOwnership(event.entry) : undefined
+          if (event.type !== 'put' || owned === undefined) continue
+          changes.push({
+            clientId: event.entry.key.slice(prefix.length).replace(/^\d+\//, ''),
+            nodeId: owned.node,
+            epoch: owned.token.epoch,
+            tokenRevision: owned.token.revision,
+            modRevision: owned.modRevision,
+            atMs: world.clock.now(),
+          })
+        }
+      },
+    })
+    added.start()
+  }
+  watch()
+  world.onStoreReplaced = watch
   return changes
 }
 

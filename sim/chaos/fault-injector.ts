@@ -1,4 +1,6 @@
+import { CoordinationKeys } from '../../coordination/keys.ts'
 import type { NodeId } from '../../src/core/ids.ts'
+import type { GossipWeakness } from '../world/gossip-network.ts'
 import { CLIENTS, type Site, STORE } from '../world/network-conditions.ts'
 import type { World } from '../world/world.ts'
 import { describeFault, type Fault } from './fault-plan.ts'
@@ -6,14 +8,23 @@ import { describeFault, type Fault } from './fault-plan.ts'
 const SLOW_LINK_MS = 400
 const SLOW_DISK_MS = 150
 const HEALTHY_DISK_MS = 1
+/** A tenth of what brokers say to one another when clients talk. */
+const CLOGGED_BYTES_PER_MS = 2
+/** Most is lost, and what comes does so late, often and in any order. */
+const STORM: GossipWeakness = { lost: 0.7, doubled: 0.5, delayMs: 700 }
+
+const keys = new CoordinationKeys('sim')
 
 /** Makes planned faults happen to a world, and ends them: each at its time, or all at `heal`. */
 export class FaultInjector {
   readonly #world: World
   readonly #underWay = new Set<() => void>()
+  readonly #calm: GossipWeakness
+  #storms = 0
 
   constructor(world: World, faults: readonly Fault[]) {
     this.#world = world
+    this.#calm = world.gossip.weakness
     for (const fault of faults) world.clock.schedule(fault.atMs, () => this.#inject(fault))
   }
 
@@ -40,7 +51,7 @@ export class FaultInjector {
   }
 
   #begin(fault: Fault): () => void {
-    const { conditions, service, availability } = this.#world
+    const { conditions, service, availability, gossip } = this.#world
     switch (fault.kind) {
       case 'kill':
         return this.#kill([fault.node])
@@ -98,6 +109,31 @@ export class FaultInjector {
       case 'slow-link':
         conditions.slow(fault.node, fault.other, SLOW_LINK_MS)
         return () => conditions.slow(fault.node, fault.other, 0)
+      case 'clogged-link':
+        return this.#clog(fault.node, fault.other)
+      case 'gossip-storm':
+        this.#storms++
+        gossip.weakness = STORM
+        return () => {
+          if (--this.#storms === 0) gossip.weakness = this.#calm
+        }
+      case 'store-unwatched':
+        this.#world.node(fault.node).setWatching(false)
+        return () => this.#world.node(fault.node).setWatching(true)
+      case 'store-elects':
+        availability.isElecting = true
+        return () => (availability.isElecting = false)
+      case 'store-emptied':
+        this.#world.replaceStore('empty')
+        return () => undefined
+      case 'store-restored':
+        this.#world.replaceStore('backup')
+        return () => undefined
+      case 'lease-revoked':
+        service.revokeLeaseOf(keys.membersOf(fault.node))
+        return () => undefined
+      case 'disk-rot':
+        return this.#rot(fault.node)
       case 'store-down':
         availability.isDown = true
         for (const node of this.#world.nodes) node.breakStoreConnection()
@@ -108,6 +144,27 @@ export class FaultInjector {
       case 'clock-jump':
         this.#world.jumpWallClock(fault.node, fault.byMs)
         return () => this.#world.jumpWallClock(fault.node, -fault.byMs)
+    }
+  }
+
+  /** The process ends, and cannot start again before the record is as it was. */
+  #rot(nodeId: NodeId): () => void {
+    const node = this.#world.node(nodeId)
+    const mend = node.disk.flipBit()
+    node.crash('its disk is damaged')
+    return () => {
+      mend()
+      node.crash('its disk was mended')
+    }
+  }
+
+  #clog(node: NodeId, other: NodeId): () => void {
+    const { conditions } = this.#world
+    conditions.clog(node, other, CLOGGED_BYTES_PER_MS)
+    conditions.clog(other, node, CLOGGED_BYTES_PER_MS)
+    return () => {
+      conditions.unclog(node, other)
+      conditions.unclog(other, node)
     }
   }
 

@@ -7,15 +7,37 @@ import type { Random } from '../../src/core/ports/random.ts'
 
 /** Times are virtual ms; every fault ends. */
 export type Fault = { readonly atMs: number; readonly durationMs: number } & (
-  | { readonly kind: 'kill' | 'stop' | 'suspend' | 'disk-full' | 'disk-slow'; readonly node: NodeId }
   | {
-      readonly kind: 'store-cut' | 'store-deaf' | 'store-mute' | 'store-reconnect' | 'clients-cut'
+      readonly kind: 'kill' | 'stop' | 'suspend' | 'isolate' | 'disk-full' | 'disk-slow' | 'disk-rot'
       readonly node: NodeId
     }
-  | { readonly kind: 'partition' | 'one-way' | 'slow-link'; readonly node: NodeId; readonly other: NodeId }
-  | { readonly kind: 'isolate'; readonly node: NodeId }
+  | {
+      readonly kind:
+        | 'store-cut'
+        | 'store-deaf'
+        | 'store-mute'
+        | 'store-reconnect'
+        | 'store-unwatched'
+        | 'lease-revoked'
+        | 'clients-cut'
+      readonly node: NodeId
+    }
+  | {
+      readonly kind: 'partition' | 'one-way' | 'slow-link' | 'clogged-link'
+      readonly node: NodeId
+      readonly other: NodeId
+    }
   | { readonly kind: 'clock-jump'; readonly node: NodeId; readonly byMs: number }
-  | { readonly kind: 'store-down' | 'store-compacts' | 'kill-all' }
+  | {
+      readonly kind:
+        | 'store-down'
+        | 'store-compacts'
+        | 'store-elects'
+        | 'store-emptied'
+        | 'store-restored'
+        | 'gossip-storm'
+        | 'kill-all'
+    }
 )
 
 export type FaultKind = Fault['kind']
@@ -29,17 +51,25 @@ const kinds: readonly (readonly [kind: FaultKind, weight: number, fromMs: number
   ['partition', 8, 500, 20_000],
   ['one-way', 6, 500, 20_000],
   ['slow-link', 5, 1000, 10_000],
+  ['clogged-link', 4, 1000, 15_000],
   ['isolate', 4, 500, 25_000],
+  ['gossip-storm', 4, 1000, 20_000],
   ['store-cut', 6, 500, 25_000],
   ['store-deaf', 4, 500, 15_000],
   ['store-mute', 3, 500, 15_000],
   ['store-reconnect', 4, 1, 1],
+  ['store-unwatched', 3, 500, 15_000],
   ['store-down', 4, 500, 25_000],
+  ['store-elects', 4, 300, 4000],
   ['store-compacts', 4, 1, 1],
+  ['store-emptied', 1, 1, 1],
+  ['store-restored', 1, 1, 1],
+  ['lease-revoked', 3, 1, 1],
   ['clients-cut', 5, 500, 15_000],
   ['clock-jump', 3, 1000, 20_000],
   ['disk-full', 2, 200, 5000],
   ['disk-slow', 4, 1000, 15_000],
+  ['disk-rot', 2, 1000, 15_000],
 ]
 
 export function planFaults(
@@ -77,22 +107,27 @@ export function planFaults(
 }
 
 export function describeFault(fault: Fault): string {
-  const lasting = ` for ${(fault.durationMs / 1000).toFixed(2)} s`
+  const lasting = fault.durationMs > 1 ? ` for ${(fault.durationMs / 1000).toFixed(2)} s` : ''
   switch (fault.kind) {
     case 'partition':
     case 'slow-link':
+    case 'clogged-link':
       return `${fault.kind} ${fault.node} – ${fault.other}${lasting}`
     case 'one-way':
       return `one-way: nothing from ${fault.node} reaches ${fault.other}${lasting}`
     case 'clock-jump':
       return `clock-jump ${fault.node} by ${Math.round(fault.byMs)} ms${lasting}`
+    case 'disk-rot':
+      return `disk-rot ${fault.node}: a bit of a record flips, and is mended after ${(fault.durationMs / 1000).toFixed(2)} s`
+    case 'store-restored':
+      return 'store-restored from the backup made when everything was well'
     case 'store-down':
+    case 'store-compacts':
+    case 'store-elects':
+    case 'store-emptied':
+    case 'gossip-storm':
     case 'kill-all':
       return `${fault.kind}${lasting}`
-    case 'store-compacts':
-      return 'store-compacts'
-    case 'store-reconnect':
-      return `store-reconnect ${fault.node}`
     default:
       return `${fault.kind} ${fault.node}${lasting}`
   }

@@ -23,8 +23,8 @@ const ONE_WAY_MS = 0.5
  */
 export class SimCoordinationService {
   readonly #clock: Clock
-  readonly state: KeyValueState
-  readonly watches: WatchHub
+  #state: KeyValueState
+  #watches: WatchHub
   /** What `status` says of its space, for tests that fill it. */
   quotaBytes: number | undefined
   #expiry: Timer | undefined
@@ -33,8 +33,32 @@ export class SimCoordinationService {
   /** `state`: what it begins with, as after a restore. */
   constructor(clock: Clock, state = new KeyValueState()) {
     this.#clock = clock
-    this.state = state
-    this.watches = new WatchHub(state)
+    this.#state = state
+    this.#watches = new WatchHub(state)
+  }
+
+  get state(): KeyValueState {
+    return this.#state
+  }
+
+  get watches(): WatchHub {
+    return this.#watches
+  }
+
+  /** Its content is replaced, as by a restore: leases and watches of before are gone. */
+  replace(state: KeyValueState): void {
+    this.#watches.close()
+    this.#state = state
+    this.#watches = new WatchHub(state)
+    this.settle()
+  }
+
+  /** Ends the lease that the first key under `prefix` is bound to, if there is one. */
+  revokeLeaseOf(prefix: string): void {
+    const [entry] = this.#state.range(prefix)
+    if (entry === undefined) return
+    this.#state.revokeLease(entry.leaseId)
+    this.settle()
   }
 
   /** What one node holds of the service. */

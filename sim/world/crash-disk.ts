@@ -3,7 +3,7 @@
  *
  * What was appended is volatile until it is committed, some time later; a crash keeps everything committed and a random
  * prefix of the rest, batch by batch, since a torn batch fails its checksum and is dropped. It can be slow, and it can be
- * full, which fails the store for good, as a real one does.
+ * full, which fails the store for good, as a real one does. A bit of what was committed can flip.
  */
 import { GrapevineError } from '../../src/core/errors.ts'
 import type { Clock, Timer } from '../../src/core/ports/clock.ts'
@@ -38,6 +38,30 @@ export class CrashDisk {
     for (const operation of batch) {
       if (operation.type === 'put') this.entries.set(operation.key, operation.value)
       else this.entries.delete(operation.key)
+    }
+  }
+
+  readonly #damaged = new Set<string>()
+
+  /** Whether a record is not as it was written. */
+  get isDamaged(): boolean {
+    return this.#damaged.size > 0
+  }
+
+  /** Flips one bit of one committed record. Answers what mends it, unless it was written anew. */
+  flipBit(): () => void {
+    const keys = [...this.entries.keys()].filter(key => (this.entries.get(key)?.length ?? 0) > 0).sort()
+    const key = keys[this.#random.uint32() % Math.max(1, keys.length)]
+    const before = key === undefined ? undefined : this.entries.get(key)
+    if (key === undefined || before === undefined || this.#damaged.has(key)) return () => undefined
+    const damaged = new Uint8Array(before)
+    const bit = this.#random.uint32() % (8 * damaged.length)
+    damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7))
+    this.entries.set(key, damaged)
+    this.#damaged.add(key)
+    return () => {
+      this.#damaged.delete(key)
+      if (this.entries.get(key) === damaged) this.entries.set(key, before)
     }
   }
 

@@ -21,14 +21,14 @@ export class GossipNetwork {
   readonly #clock: VirtualClock
   readonly #conditions: NetworkConditions
   readonly #random: Random
-  readonly #weakness: GossipWeakness
+  weakness: GossipWeakness
   readonly #members = new Set<GossipMember>()
 
   constructor(clock: VirtualClock, conditions: NetworkConditions, random: Random, weakness: GossipWeakness) {
     this.#clock = clock
     this.#conditions = conditions
     this.#random = random
-    this.#weakness = weakness
+    this.weakness = weakness
   }
 
   member(site: Site, clock: ProcessClock): GossipMember {
@@ -46,12 +46,12 @@ export class GossipNetwork {
     for (const member of this.#members) {
       if (member === from) continue
       this.#send(from, member, message)
-      if (this.#random.fraction() < this.#weakness.doubled) this.#send(from, member, message)
+      if (this.#random.fraction() < this.weakness.doubled) this.#send(from, member, message)
     }
   }
 
   #send(from: GossipMember, to: GossipMember, message: Uint8Array): void {
-    const { lost, delayMs } = this.#weakness
+    const { lost, delayMs } = this.weakness
     if (this.#random.fraction() < lost || this.#conditions.isBlocked(from.site, to.site)) return
     const late = -Math.log(1 - this.#random.fraction()) * delayMs
     this.#clock.schedule(this.#conditions.delayMs(from.site, to.site, message.length) + late, () => {

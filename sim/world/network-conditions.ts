@@ -18,6 +18,12 @@ export interface LatencyProfile {
   readonly bytesPerMs: number
 }
 
+/** A direction of little bandwidth: what is sent waits for what was sent before. */
+interface Clog {
+  readonly bytesPerMs: number
+  readonly freeAtMs: number
+}
+
 /**
  * Who reaches whom at the moment, and how fast, each direction by itself. Blocks add up: two partitions that overlap end
  * when both have ended. It moves nothing itself; whoever holds what could not move listens for changes.
@@ -27,11 +33,15 @@ export class NetworkConditions {
   readonly #random: Random
   readonly #blocks = new Map<string, number>()
   readonly #extraMs = new Map<string, number>()
+  readonly #clogs = new Map<string, Clog>()
   readonly #listeners = new Set<() => void>()
 
-  constructor(profile: LatencyProfile, random: Random) {
+  readonly #now: () => number
+
+  constructor(profile: LatencyProfile, random: Random, now: () => number) {
     this.#profile = profile
     this.#random = random
+    this.#now = now
   }
 
   isBlocked(from: Site, to: Site): boolean {
@@ -55,12 +65,28 @@ export class NetworkConditions {
     this.#extraMs.set(directionOf(from, to), extraMs)
   }
 
+  /** So few bytes get through a direction that they queue up. */
+  clog(from: Site, to: Site, bytesPerMs: number): void {
+    this.#clogs.set(directionOf(from, to), { bytesPerMs, freeAtMs: this.#now() })
+  }
+
+  /** What is queued keeps its place; what is sent from now on comes after it. */
+  unclog(from: Site, to: Site): void {
+    this.#clogs.delete(directionOf(from, to))
+  }
+
   /** One way, for a message of so many bytes; drawn anew for each. */
   delayMs(from: Site, to: Site, bytes: number): number {
     const { baseMs, jitterMs, tailShare, tailMs, bytesPerMs } = this.#profile
     const jitter = -Math.log(1 - this.#random.fraction()) * jitterMs
     const tail = this.#random.fraction() < tailShare ? tailMs : 0
-    return baseMs + jitter + tail + bytes / bytesPerMs + (this.#extraMs.get(directionOf(from, to)) ?? 0)
+    const direction = directionOf(from, to)
+    const onTheWayMs = baseMs + jitter + tail + (this.#extraMs.get(direction) ?? 0)
+    const clog = this.#clogs.get(direction)
+    if (clog === undefined) return onTheWayMs + bytes / bytesPerMs
+    const freeAtMs = Math.max(this.#now(), clog.freeAtMs) + bytes / clog.bytesPerMs
+    this.#clogs.set(direction, { ...clog, freeAtMs })
+    return onTheWayMs + freeAtMs - this.#now()
   }
 
   onChanged(listener: () => void): () => void {

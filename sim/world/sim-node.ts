@@ -118,7 +118,10 @@ export class SimNode {
     }
     store.onFailed(error => clock.defer(() => end(errorMessage(error))))
     broker.onFailed(error => clock.defer(() => end(errorMessage(error))))
-    broker.whenServing(() => trace.note(this.nodeId, 'serves clients'))
+    broker.whenServing(() => {
+      trace.note(this.nodeId, 'serves clients')
+      this.#world.noteServing(this)
+    })
     broker
       .start({ mqttAddress: this.nodeId, adminUrl: '' })
       .catch((error: unknown) => clock.deliver(() => end(`did not start: ${errorMessage(error)}`)))
@@ -157,6 +160,12 @@ export class SimNode {
   breakStoreConnection(): void {
     const process = this.#process
     process?.clock.deliver(() => process.storeClient.reconnect())
+  }
+
+  /** Its watches of the store break, or begin anew. */
+  setWatching(isWatching: boolean): void {
+    const process = this.#process
+    process?.clock.deliver(() => process.storeClient.setWatching(isWatching))
   }
 
   /** A client opens a connection; undefined: refused, since nothing listens. */

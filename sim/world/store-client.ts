@@ -34,6 +34,8 @@ const REQUEST_BYTES = 200
 export interface StoreAvailability {
   /** The process of the store is gone: connections are refused, and nothing is carried out. */
   isDown: boolean
+  /** It has no leader: half of the requests come to nothing, half are carried out, and nobody is told which. */
+  isElecting: boolean
 }
 
 export interface StoreClientContext {
@@ -64,6 +66,7 @@ export class StoreClient implements CoordinationStore {
   #answers: Pipe
   #connection = 0
   #isReconnecting = false
+  #isWatching = true
   #isClosed = false
 
   constructor(context: StoreClientContext, site: Site, process: ProcessClock) {
@@ -158,6 +161,15 @@ export class StoreClient implements CoordinationStore {
     this.#answers.close()
   }
 
+  /** Watches break by themselves, and begin anew later: what happened meanwhile they see as a new beginning. */
+  setWatching(isWatching: boolean): void {
+    this.#isWatching = isWatching
+    for (const watched of this.#watched) {
+      watched.detach?.()
+      if (isWatching && !this.#isReconnecting && !this.#isClosed) this.#attach(watched)
+    }
+  }
+
   /** The connection broke: answers under way are lost, watches begin anew. */
   reconnect(): void {
     if (this.#isClosed || this.#isReconnecting) return
@@ -176,6 +188,7 @@ export class StoreClient implements CoordinationStore {
   }
 
   #attach(watched: Watched): void {
+    if (!this.#isWatching) return
     const connection = this.#connection
     let isOver = false
     watched.detach = () => (isOver = true)
@@ -237,6 +250,18 @@ export class StoreClient implements CoordinationStore {
             onNotSent()
             giveUp(unavailable('connection refused'))
           })
+          return
+        }
+        if (availability.isElecting) {
+          if (random.fraction() < 0.5) {
+            carryOut()
+            service.settle()
+          }
+          answers.push(REQUEST_BYTES, () =>
+            this.#process.deliver(() => {
+              if (!isGivenUp) giveUp(unavailable('leader changed'))
+            }),
+          )
           return
         }
         const answer = carryOut()

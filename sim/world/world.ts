@@ -5,7 +5,9 @@
  * Invariant: everything that happens follows from the seed. Each purpose draws from a generator of its own, so that a change
  * in one (another fault, another client) does not shift the chance of the others.
  */
+import { KeyValueState } from '../../coordination/embedded/key-value-state.ts'
 import type { NodeId } from '../../src/core/ids.ts'
+import type { CoordinationEntry } from '../../src/core/ports/coordination-store.ts'
 import type { Random } from '../../src/core/ports/random.ts'
 import type { BrokerNode } from '../../src/node/broker-node.ts'
 import { SeededRandom } from '../ports/seeded-random.ts'
@@ -36,7 +38,7 @@ export class World {
   readonly trace: Trace
   readonly conditions: NetworkConditions
   readonly service: SimCoordinationService
-  readonly availability: StoreAvailability = { isDown: false }
+  readonly availability: StoreAvailability = { isDown: false, isElecting: false }
   readonly mesh: MeshNetwork
   readonly gossip: GossipNetwork
   readonly nodes: readonly SimNode[]
@@ -44,18 +46,23 @@ export class World {
   readonly broken: string[] = []
   /** Every process that began. */
   readonly starts: { readonly nodeId: NodeId; readonly atMs: number }[] = []
+  /** Nodes that served clients from a damaged disk. */
+  readonly servedDamaged: { readonly nodeId: NodeId; readonly atMs: number }[] = []
+  /** Called when the content of the store was replaced. */
+  onStoreReplaced: () => void = () => undefined
   readonly storeContext: StoreClientContext
   /** Sees each process before it starts: where tests plant bugs. */
   onProcess: (broker: BrokerNode) => void = () => undefined
   readonly #seed: number
   readonly #processes: Random
+  #backup: { readonly entries: readonly CoordinationEntry[]; readonly revision: number } | undefined
   readonly #wallOffsets = new Map<NodeId, number>()
 
   constructor({ seed, nodes, latency, gossip, isDetailed, eventsMax }: WorldOptions) {
     this.#seed = seed
     this.clock = new VirtualClock(settling(), eventsMax)
     this.trace = new Trace(() => this.clock.now(), isDetailed)
-    this.conditions = new NetworkConditions(latency, this.random('latency'))
+    this.conditions = new NetworkConditions(latency, this.random('latency'), () => this.clock.now())
     this.service = new SimCoordinationService(this.clock)
     this.#processes = this.random('processes')
     const context = { clock: this.clock, conditions: this.conditions, trace: this.trace }
@@ -100,6 +107,25 @@ export class World {
   jumpWallClock(nodeId: NodeId, byMs: number): void {
     this.#wallOffsets.set(nodeId, this.wallOffsetOf(nodeId) + byMs)
     this.node(nodeId).jumpWallClock(byMs)
+  }
+
+  backUpStore(): void {
+    const { state } = this.service
+    // Leases run out before anybody has restored a backup.
+    const entries = state.range('').filter(({ leaseId }) => leaseId === '0')
+    this.#backup = { entries, revision: state.revision }
+  }
+
+  /** The coordination store loses everything, or what was written since the backup; every connection to it breaks. */
+  replaceStore(by: 'empty' | 'backup'): void {
+    const { entries, revision } = (by === 'backup' ? this.#backup : undefined) ?? { entries: [], revision: 1 }
+    this.service.replace(new KeyValueState(entries, revision))
+    this.onStoreReplaced()
+    for (const node of this.nodes) node.breakStoreConnection()
+  }
+
+  noteServing({ nodeId, disk }: SimNode): void {
+    if (disk.isDamaged) this.servedDamaged.push({ nodeId, atMs: this.clock.now() })
   }
 
   reportBroken(what: string): void {

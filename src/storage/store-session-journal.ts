@@ -207,7 +207,6 @@ export class StoreSessionJournal implements SessionJournal {
       case 'will':
         return this.#putWill(rows, part.will)
       case 'known':
-      case 'debt':
         return this.appended
       case 'entry':
         if (!('isReleased' in part.entry)) return this.#enqueue(rows, part.entry)

@@ -17,7 +17,7 @@ const latency = { baseMs: 0.5, jitterMs: 0.2, tailShare: 0.05, tailMs: 20, bytes
 
 function world() {
   const clock = new VirtualClock()
-  const conditions = new NetworkConditions(latency, new SeededRandom(1))
+  const conditions = new NetworkConditions(latency, new SeededRandom(1), () => clock.now())
   const processClock = (): ProcessClock =>
     new ProcessClock(clock, 0, error => {
       throw error
@@ -57,7 +57,7 @@ coordinationStoreContract('StoreClient', () => {
   const { clock, processClock, ...context } = world()
   const service = new SimCoordinationService(clock)
   const subject = new StoreClient(
-    { clock, ...context, service, availability: { isDown: false } },
+    { clock, ...context, service, availability: { isDown: false, isElecting: false } },
     'a',
     processClock(),
   )

@@ -94,6 +94,7 @@ export class SteeredBarrier implements RouteBarrier {
 
 export class SteeredForwarder implements Forwarder {
   isFull = false
+  isCatchingUp = false
   readonly members: readonly string[] = []
   readonly forwarded: { nodeId: string; topic: string; acceptance: Acceptance | undefined }[] = []
 
@@ -112,12 +113,6 @@ export class SteeredForwarder implements Forwarder {
   }
 
   whenFlushed(): void {}
-
-  debtsOf(): undefined {
-    return undefined
-  }
-
-  takeOver(): void {}
 
   onWritable(): void {}
 }
