@@ -56,6 +56,8 @@ export interface ContestContext {
 interface Gain {
   readonly resumableToken: FencingToken | undefined
   readonly isTransferred: boolean
+  /** Where the owner consented: the record's revision that it would have replaced. */
+  readonly consentedAt?: number
 }
 
 /**
@@ -148,9 +150,20 @@ export class ClaimContest {
     if (isEarlier && !this.#context.mayTakeFrom(owner.node, owner.incarnation)) {
       return this.#lookThen('owner-unreachable')
     }
+    if (this.#isStagedStill()) return this.#swap('consented')
     const answer = await this.#context.ask(holder, this.#wish, owner.token, CONSENT_MS)
     if (answer === 'consent') return this.#swap('consented')
     return this.#lookThen(answer === 'unreachable' ? 'owner-unreachable' : 'contended')
+  }
+
+  /**
+   * A swap of what is staged may be carried out yet: to ask again would give the staged state up, and then nobody had it. Nor is
+   * it needed, since consent is taken back by a rewrite of the record alone.
+   */
+  #isStagedStill(): boolean {
+    if (this.#wish.cleanStart || !this.#context.isStaged(this.#wish.clientId)) return false
+    const { modRevision } = this.#sight
+    return [...this.#unsettled.values()].some(({ consentedAt }) => consentedAt === modRevision)
   }
 
   async #takeFromDead(owner: StoredOwnership): Promise<ClaimAnswer | ClaimRefusal> {
@@ -191,14 +204,15 @@ export class ClaimContest {
     // Written under a lease since lost: others may have taken it, so it must be won again.
     if (this.#context.generation() !== startedIn) return this.#lookThen('contended')
     stats.claimed++
-    return { status: 'claimed', token: { epoch: self.epoch, revision }, ...gain }
+    const { resumableToken, isTransferred } = gain
+    return { status: 'claimed', token: { epoch: self.epoch, revision }, resumableToken, isTransferred }
   }
 
   /** After the record as seen is replaced: this node's last ownership may be resumed, whichever write of it this is. */
   #gain(taking: Taking, owner: StoredOwnership | undefined): Gain {
     if (taking === 'consented') {
       const isTransferred = !this.#wish.cleanStart && this.#context.isStaged(this.#wish.clientId)
-      return { resumableToken: undefined, isTransferred }
+      return { resumableToken: undefined, isTransferred, consentedAt: this.#sight.modRevision }
     }
     if (owner === undefined || taking !== 'own') return { resumableToken: undefined, isTransferred: false }
     return this.#unsettled.get(owner.nonce) ?? { resumableToken: owner.token, isTransferred: false }

@@ -196,14 +196,18 @@ export class SessionClaims {
 
   /**
    * After the store was restored or emptied, and `start` was called anew: writes the records of everything owned again, and
-   * of what is on this node's disk without having been claimed in this life, under their tokens, and the wills of what is
-   * owned. Answers what others own by now, which the caller is to surrender. Rejects with COORDINATION_UNAVAILABLE; repeating
-   * is harmless.
+   * of what is on this node's disk without having been claimed in this life, or was just leaving it, under their tokens, and
+   * the wills of what is owned. Answers what others own by now, which the caller is to surrender; what was leaving is not
+   * among it, since its move finds that out. Rejects with COORDINATION_UNAVAILABLE; repeating is harmless.
    */
-  reclaimAll(): Promise<ClientId[]> {
+  async reclaimAll(): Promise<ClientId[]> {
     const willOf = (clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined =>
       this.#willOf(clientId, owned)
-    return reclaim({ ...this.#contest, willOf }, [...this.#owned, ...this.#stored()])
+    const leaving = [...(this.#holder?.leaving() ?? [])]
+    const kept = this.#unowned([...(this.#holder?.unclaimed() ?? []), ...leaving])
+    const taken = await reclaim({ ...this.#contest, willOf }, [...this.#owned, ...kept])
+    const moving = new Set(leaving.map(({ clientId }) => clientId))
+    return taken.filter(clientId => !moving.has(clientId))
   }
 
   /** Sends the releases that wait. */
@@ -225,8 +229,8 @@ export class SessionClaims {
   }
 
   /** Nothing here is claimed, but it is not to be taken for nobody's. Its will is pending here alone. */
-  *#stored(): Iterable<readonly [ClientId, OwnedRecord]> {
-    for (const { clientId, token } of this.#holder?.unclaimed() ?? []) {
+  *#unowned(sessions: Iterable<OwnedSession>): Iterable<readonly [ClientId, OwnedRecord]> {
+    for (const { clientId, token } of sessions) {
       const expirySeconds = this.#holder?.expiryOf(clientId) ?? 0
       const isKnown = this.#owned.has(clientId) || this.#claiming.has(clientId)
       const record = { token, modRevision: token.revision, expirySeconds, hasWill: false, willBytes: 0 }

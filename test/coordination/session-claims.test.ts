@@ -240,6 +240,23 @@ describe('SessionClaims', () => {
       assert.deepEqual(answer.resumableToken, token)
     })
 
+    it('claims again what is leaving, whose move settles who has it, and names it not as lost', async () => {
+      const token = await rig.token(a, 'x')
+      const taken = await rig.token(a, 'y')
+      for (const clientId of ['x', 'y']) {
+        a.claims.letGo(clientId)
+        await rig.delete(keys.session(clientId))
+      }
+      b.claims.start(101, 2)
+      await rig.token(b, 'y')
+      a.leaving.push({ clientId: 'x', token, departure: { to: 'b', nextPosition: 1 } })
+      a.leaving.push({ clientId: 'y', token: taken, departure: { to: 'b', nextPosition: 1 } })
+      a.claims.start(100, 2)
+      assert.deepEqual(await rig.settled(a.claims.reclaimAll()), [])
+      assert.deepEqual([rig.recordOf('x')?.node, rig.recordOf('y')?.node], ['a', 'b'])
+      assert.deepEqual(rig.recordOf('x')?.token, token)
+    })
+
     it('releases what it has reclaimed, and writes nothing that stands as it should', async () => {
       const token = await rig.token(a, 'x')
       await rig.settled(a.claims.reclaimAll())
@@ -251,6 +268,22 @@ describe('SessionClaims', () => {
       await rig.advance(1000)
       assert.equal(rig.recordOf('x'), undefined)
     })
+  })
+
+  it('swaps again what is staged when the outcome is unknown, and asks an owner who may have lost it no more', async () => {
+    await rig.token(a, 'x')
+    a.claims.letGo('x')
+    b.answer = 'consent'
+    const { store } = b
+    const transact = store.transact.bind(store)
+    // From the consent on nothing gets through, until the claim has given up.
+    store.transact = transaction =>
+      b.asks === 0 ? transact(transaction) : Promise.resolve({ outcome: 'unknown', reason: 'no leader' })
+    assert.equal((await rig.claim(b, 'x')).status, 'refused')
+    store.transact = transact
+    const answer = await rig.claim(b, 'x')
+    assert.ok(answer.status === 'claimed' && answer.isTransferred)
+    assert.equal(b.asks, 1)
   })
 
   it('answers every claim of a batch, whatever its client id and however large its will', async () => {

@@ -12,7 +12,7 @@ import type { ClientId, FencingToken, NodeId } from '../../../src/core/ids.ts'
 import type { CoordinationStore } from '../../../src/core/ports/coordination-store.ts'
 import type { Member } from '../../../src/core/ports/membership.ts'
 import type { WillRecord } from '../../../src/core/ports/session-journal.ts'
-import type { ClaimAnswer } from '../../../src/core/ports/session-ownership.ts'
+import type { ClaimAnswer, LeavingSession } from '../../../src/core/ports/session-ownership.ts'
 import { until } from '../../contract/harness.ts'
 import { plainHolder } from './plain-holder.ts'
 import { RecordingLogger } from './recording-logger.ts'
@@ -35,9 +35,13 @@ export class Claimant {
   isNearlyFull = false
   /** On its disk, not claimed in this life. */
   readonly unclaimed: { readonly clientId: ClientId; readonly token: FencingToken }[] = []
+  /** On their way to another node. */
+  readonly leaving: LeavingSession[] = []
   /** Of the clients it serves. */
   readonly wills = new Map<ClientId, { readonly will: WillRecord; readonly dueAtMs: number | undefined }>()
   answer: ConsentAnswer = 'unreachable'
+  /** Times an owner was asked. */
+  asks = 0
 
   constructor(rig: Rig, nodeId: NodeId, { onOwnerLost = 'wait', keptWillBytesMax }: ClaimantOptions = {}) {
     this.store = rig.service.connect()
@@ -59,11 +63,15 @@ export class Claimant {
       mayTakeFrom: () => this.mayTakeNow?.() ?? this.mayTake,
       isNearlyFull: () => this.isNearlyFull,
       isStaged: () => true,
-      ask: () => Promise.resolve(this.answer),
+      ask: () => {
+        this.asks++
+        return Promise.resolve(this.answer)
+      },
     })
     this.claims.serve({
       ...plainHolder(clientId => void this.surrendered.push(clientId)),
       unclaimed: () => this.unclaimed,
+      leaving: () => this.leaving,
       expiryOf: () => 3600,
       willOf: clientId => this.wills.get(clientId),
     })
