@@ -231,10 +231,13 @@ function watchOwnerships(world: World): OwnershipChange[] {
       onReset: () => undefined,
       onEvents: events => {
         for (const event of events) {
+          const key = event.type === 'put' ? event.entry.key : event.key
+          const clientId = key.slice(prefix.length).replace(/^\d+\//, '')
           const owned = event.type === 'put' ? decodeOwnership(event.entry) : undefined
+          world.trace.detail('store', `${clientId} is ${owned === undefined ? 'nobody' : owned.node}'s`)
           if (event.type !== 'put' || owned === undefined) continue
           changes.push({
-            clientId: event.entry.key.slice(prefix.length).replace(/^\d+\//, ''),
+            clientId,
             nodeId: owned.node,
             epoch: owned.token.epoch,
             tokenRevision: owned.token.revision,

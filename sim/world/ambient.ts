@@ -42,7 +42,8 @@ export async function isolated<T>(
   simulation: () => Promise<T>,
   onUnhandled: (reason: unknown) => void,
 ): Promise<T> {
-  if (isMainThread) throw new Error('simulations run in threads of a SimulationPool, never in the main thread')
+  if (isMainThread)
+    throw new Error('simulations run in threads of a SimulationPool, never in the main thread')
   const restores = forbidden.map(([holder, name]) => forbid(holder, name))
   const others = process.listeners('unhandledRejection')
   process.removeAllListeners('unhandledRejection')
