@@ -22,6 +22,9 @@ export const frameKind = {
   trace: 8,
   flush: 9,
   flushed: 10,
+  /** QoS 0 publications in the packets they came in, of MQTT 3.1.1 and of MQTT 5. */
+  packets: 11,
+  packets5: 12,
 } as const
 
 const QOS_MASK = 0b0000_0011
@@ -251,6 +254,22 @@ function readPair(frame: Uint8Array, at: number): readonly [number, number] | un
   const second = readUint64(frame, at + 8)
   if (!Number.isSafeInteger(first) || !Number.isSafeInteger(second)) return undefined
   return first > 0 && second > 0 ? [first, second] : undefined
+}
+
+const packetsHead = Uint8Array.of(frameKind.packets)
+const packets5Head = Uint8Array.of(frameKind.packets5)
+
+/** What a frame of packets begins with, always the same object; packets as they came from their publishers follow. */
+export function headOfPackets(isVersion5: boolean): Uint8Array {
+  return isVersion5 ? packets5Head : packetsHead
+}
+
+/** Where the first packet stands in a frame of packets. */
+export const PACKETS_OFFSET = 1
+
+/** A frame of packets, of whichever version of MQTT. */
+export function hasPackets(frame: Uint8Array): boolean {
+  return frame[0] === frameKind.packets || frame[0] === frameKind.packets5
 }
 
 /** FORGET: this life ends and holds nothing. */

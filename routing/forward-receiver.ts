@@ -7,6 +7,7 @@
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
+import type { PlainPacketReader } from '../src/core/ports/plain-packet-reader.ts'
 import type { PeerTransport } from '../src/core/ports/peer-transport.ts'
 import type { RetainedSink } from '../src/core/ports/retained.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
@@ -14,6 +15,7 @@ import {
   decodePublish,
   encodePosition,
   frameKind,
+  PACKETS_OFFSET,
   traceContextOf,
   type ForwardedPublish,
 } from './forward-codec.ts'
@@ -25,6 +27,7 @@ export interface ReceiverComponents {
   readonly isKnownTo?: (nodeId: NodeId) => boolean
   readonly transport: Pick<PeerTransport, 'send'>
   readonly local: LocalRouter
+  readonly packets: PlainPacketReader
   readonly retained: RetainedSink
   readonly journal: Pick<SessionJournal, 'appended' | 'committed'>
   readonly clock: Clock
@@ -128,6 +131,23 @@ export class ForwardReceiver {
     if (storeSequence === undefined) this.#refuse(sender, sequence)
     incoming.delivered(sequence, storeSequence ?? 0, journal.committed)
     this.#scheduleAccept()
+    return true
+  }
+
+  /** A frame of packets of a peer that was greeted. False when one is malformed; those before it are delivered. */
+  takePackets(nodeId: NodeId, frame: Uint8Array): boolean {
+    const { packets, local } = this.#components
+    if (!this.#senders.has(nodeId)) return false
+    const isVersion5 = frame[0] === frameKind.packets5
+    let at = PACKETS_OFFSET
+    do {
+      const publication = packets.read(frame, at, isVersion5)
+      if (publication === undefined) return false
+      this.stats.received++
+      local.deliverOrdinary(publication)
+      if (local.matchCount === 0) this.#countUnmatched(nodeId)
+      at = publication.packet.end
+    } while (at < frame.length)
     return true
   }
 

@@ -12,16 +12,19 @@ import type { Clock } from '../src/core/ports/clock.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
 import type { OutboxJournal } from '../src/core/ports/outbox-journal.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
+import type { PlainPacketReader } from '../src/core/ports/plain-packet-reader.ts'
 import type { RetainedSink } from '../src/core/ports/retained.ts'
 import type { Acceptance, FlushScope, Forwarder, SharedTarget } from '../src/core/ports/routing.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
-import type { Publication } from '../src/core/publication.ts'
+import type { PlainPacket, Publication } from '../src/core/publication.ts'
 import {
   decodePosition,
   decodePublish,
   encodePublish,
   forgetFrame,
   frameKind,
+  hasPackets,
+  headOfPackets,
   isForGroup,
   isPublish,
   qosOf,
@@ -43,6 +46,7 @@ export interface ForwarderComponents {
   readonly isKnownTo?: (nodeId: NodeId) => boolean
   readonly transport: PeerTransport
   readonly local: LocalRouter
+  readonly packets: PlainPacketReader
   readonly retained: RetainedSink
   readonly journal: Pick<SessionJournal, 'appended' | 'committed' | 'onCommitted'>
   readonly outboxJournal: OutboxJournal
@@ -247,6 +251,11 @@ export class PeerForwarder implements Forwarder {
     if (peer === undefined || peer.presence === 'forgotten' || this.#isStopped) return // left in this very turn
     const { current } = this.#point
     if (current === undefined) {
+      const { packet } = publication
+      if (packet !== undefined && target === undefined) {
+        this.#forwardPacket(nodeId, packet)
+        return
+      }
       const frame = target === undefined ? this.#encode(publication) : encodePublish(publication, target)
       this.#forward(nodeId, peer, publication, frame, acceptance, attempt)
       return
@@ -255,6 +264,13 @@ export class PeerForwarder implements Forwarder {
     const before = this.stats.sent
     this.#forward(nodeId, peer, publication, traced.frame, traced.acceptance, attempt)
     if (publication.qos === 0) traced.done(this.stats.sent > before)
+  }
+
+  /** As it came: nothing is encoded here, and hardly anything decoded there. */
+  #forwardPacket(nodeId: NodeId, { bytes, start, end, isVersion5 }: PlainPacket): void {
+    const head = headOfPackets(isVersion5)
+    if (this.#components.transport.sendPiece(nodeId, 'forward', head, bytes, start, end)) this.stats.sent++
+    else this.stats.dropped++
   }
 
   #forward(
@@ -413,9 +429,11 @@ export class PeerForwarder implements Forwarder {
   #onFrame(from: PeerAddress, frame: Uint8Array): void {
     const peer = this.#peers.get(from.nodeId)
     if (peer === undefined || peer.incarnation !== from.incarnation || this.#isStopped) return
-    const isSound = isPublish(frame)
-      ? this.#receiver.take(from.nodeId, frame)
-      : this.#onControl(from, peer, frame)
+    const isSound = hasPackets(frame)
+      ? this.#receiver.takePackets(from.nodeId, frame)
+      : isPublish(frame)
+        ? this.#receiver.take(from.nodeId, frame)
+        : this.#onControl(from, peer, frame)
     if (isSound) return
     this.stats.rejected++
     const reason =

@@ -103,7 +103,6 @@ class SimLinkEnd {
   receive(channel: PeerChannel, frame: Uint8Array): void {
     if (this.#state !== 'up') return
     this.owner.frameListeners.get(channel)?.(this.peer, frame)
-    frame.fill(0) // valid only during the call
   }
 
   /** Closes this end now and the other after the latency; then both may link again. */
@@ -206,6 +205,18 @@ export class SimPeerTransport implements PeerTransport {
 
   send(nodeId: NodeId, channel: PeerChannel, frame: Uint8Array): boolean {
     return this.#upEnd(nodeId)?.send(channel, frame) === true
+  }
+
+  /** A frame for every piece. */
+  sendPiece(
+    nodeId: NodeId,
+    channel: PeerChannel,
+    head: Uint8Array,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    return this.send(nodeId, channel, Buffer.concat([head, source.subarray(start, end)]))
   }
 
   onFrame(channel: PeerChannel, listener: (from: PeerAddress, frame: Uint8Array) => void): void {

@@ -179,7 +179,6 @@ class LinkEnd {
     this.#heard()
     if (this.#state !== 'up') return
     this.owner.frameListeners.get(channel)?.(this.peer, frame)
-    frame.fill(0) // valid only during the call
   }
 
   #sent(channel: PeerChannel, bytes: number): void {
@@ -301,6 +300,18 @@ export class MeshTransport implements PeerTransport {
 
   send(nodeId: NodeId, channel: PeerChannel, frame: Uint8Array): boolean {
     return this.#upEnd(nodeId)?.send(channel, frame) === true
+  }
+
+  /** A frame for every piece. */
+  sendPiece(
+    nodeId: NodeId,
+    channel: PeerChannel,
+    head: Uint8Array,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    return this.send(nodeId, channel, Buffer.concat([head, source.subarray(start, end)]))
   }
 
   onFrame(channel: PeerChannel, listener: (from: PeerAddress, frame: Uint8Array) => void): void {

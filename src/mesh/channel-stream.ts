@@ -4,7 +4,7 @@ import { FrameReader } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
 
 export interface ChannelStreamListener {
-  /** The frame is valid only during the call. */
+  /** The bytes of the frame do not change any more. */
   onFrame(frame: Uint8Array): void
   /** The writer refused a frame and is below half of its limit again. */
   onDrain(): void

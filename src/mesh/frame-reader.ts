@@ -1,23 +1,20 @@
 import { limits } from '../core/limits.ts'
 
 const LENGTH_BYTES = 4
-const SCRATCH_BYTES = 64 * 1024
 
 /**
  * Cuts a byte stream into length-prefixed frames (WIRE.md).
  *
- * A frame that lies whole in one chunk is handed out as a view of it; only those split over chunks are copied. Never
- * buffers more than one frame of `limits.peerFrameBytesMax`. After `stop`, or a fault, nothing more is handed out.
+ * A frame that lies whole in one chunk is handed out as a view of it; those split over chunks are copied into memory of their own.
+ * Invariant: bytes that were handed out are not written to. Never buffers more than one frame of `limits.peerFrameBytesMax`. After `stop`, or a fault, nothing more is handed out.
  */
 export class FrameReader {
   readonly #onFrame: (frame: Uint8Array) => void
-  #scratch: Uint8Array | undefined
   #split: Uint8Array | undefined // the frame being collected, its length prefix included
   #have = 0
   #want = 0
   #stopped = false
 
-  /** The frame given to `onFrame` is valid only during the call. */
   constructor(onFrame: (frame: Uint8Array) => void) {
     this.#onFrame = onFrame
   }
@@ -56,8 +53,7 @@ export class FrameReader {
   }
 
   #begin(want: number): void {
-    if (want <= SCRATCH_BYTES) this.#scratch ??= new Uint8Array(SCRATCH_BYTES)
-    this.#split = want <= SCRATCH_BYTES ? this.#scratch : new Uint8Array(want)
+    this.#split = Buffer.allocUnsafe(want)
     this.#have = 0
     this.#want = want
   }
@@ -75,9 +71,8 @@ export class FrameReader {
     if (length > limits.peerFrameBytesMax) return this.#fault(length)
     const whole = LENGTH_BYTES + length
     if (this.#want < whole) {
-      const prefix = split.slice(0, LENGTH_BYTES)
       this.#begin(whole)
-      this.#split?.set(prefix)
+      this.#split?.set(split)
       this.#have = LENGTH_BYTES
       return undefined
     }

@@ -130,6 +130,20 @@ export class Libp2pPeerTransport implements PeerTransport {
     return true
   }
 
+  sendPiece(
+    nodeId: NodeId,
+    channel: PeerChannel,
+    head: Uint8Array,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean {
+    const link = this.#connectors.get(nodeId)?.link
+    if (link?.sendPiece(channel, head, source, start, end) !== true) return false
+    if (link !== this.#lastDirty) this.#markDirty(link)
+    return true
+  }
+
   onFrame(channel: PeerChannel, listener: FrameListener): void {
     this.#frameListeners.set(channel, listener)
     if (channel === 'forward') this.#onForward = listener

@@ -89,6 +89,13 @@ export class PeerLink {
     return stream !== undefined && stream.writer.push(frame)
   }
 
+  /** As `FrameWriter.pushPiece`. */
+  sendPiece(channel: PeerChannel, head: Uint8Array, source: Uint8Array, start: number, end: number): boolean {
+    if (this.#state !== 'up') return false
+    const stream = channel === 'forward' ? this.#forward : this.#streams.get(channel)
+    return stream !== undefined && stream.writer.pushPiece(head, source, start, end)
+  }
+
   flush(): void {
     if (this.#state !== 'up') return
     for (const stream of this.#streams.values()) stream.writer.flush()

@@ -25,6 +25,7 @@ import type { Member } from '../core/ports/membership.ts'
 import type { ClusterStatus, Metric, NodeStatusSource, ReadinessCheck } from '../core/ports/node-status.ts'
 import { ClientDirectory } from '../mqtt/client-directory.ts'
 import { MqttBroker } from '../mqtt/mqtt-broker.ts'
+import { PlainPacketDecoder } from '../mqtt/wire/plain-packet-decoder.ts'
 import { AwayNodes } from './away-nodes.ts'
 import { BrokerControl } from './broker-control.ts'
 import type { BrokerAddresses, BrokerOptions, BrokerPorts } from './broker-ports.ts'
@@ -99,6 +100,7 @@ export class BrokerNode implements NodeStatusSource {
       {
         transport,
         local,
+        packets: new PlainPacketDecoder(),
         retained: { apply: entry => this.mqtt.retained.apply(entry) },
         journal,
         outboxJournal: ports.outboxJournal,

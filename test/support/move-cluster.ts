@@ -29,6 +29,7 @@ import type { QoS } from '../../src/core/qos.ts'
 import { topicMatches } from './topic-matches.ts'
 import { MqttBroker } from '../../src/mqtt/mqtt-broker.ts'
 import type { MqttOptions } from '../../src/mqtt/mqtt-services.ts'
+import { PlainPacketDecoder } from '../../src/mqtt/wire/plain-packet-decoder.ts'
 import { JournalWriter } from '../../src/storage/journal-writer.ts'
 import { StoreOutboxJournal } from '../../src/storage/store-outbox-journal.ts'
 import { StoreRetainedJournal } from '../../src/storage/store-retained-journal.ts'
@@ -97,6 +98,7 @@ export class MoveNode {
       {
         transport: this.gate,
         local: this.local,
+        packets: new PlainPacketDecoder(),
         retained: { apply: () => false },
         journal: this.journal,
         outboxJournal: new StoreOutboxJournal(writer),
@@ -321,6 +323,11 @@ export class ForwardGate implements PeerTransport {
       this.#clock.schedule(delayMs, () => void this.#transport.send(nodeId, channel, copy))
     else held.push(copy)
     return true
+  }
+
+  sendPiece(...piece: Parameters<PeerTransport['sendPiece']>): boolean {
+    const [nodeId, channel, head, source, start, end] = piece
+    return this.send(nodeId, channel, Buffer.concat([head, source.subarray(start, end)]))
   }
 
   get self(): PeerTransport['self'] {

@@ -43,7 +43,22 @@ export interface PeerTransport {
    * queue is over `limits.peerQueueBytesMax`: the frame was not taken. After a false from a full queue `onDrain` follows.
    */
   send(nodeId: NodeId, channel: PeerChannel, frame: Uint8Array): boolean
-  /** One listener per channel. The frame is valid only during the call. */
+  /**
+   * As `send`, for many small pieces that need no frame each: [start, end) of `source` goes into a frame that begins with `head`. Pieces
+   * sent one after the other with the same `head`, the very object, may share a frame, in order and gap-free. Neither may change
+   * before the tick is over: pieces that lie together in `source` are copied at its end, in one go.
+   */
+  sendPiece(
+    nodeId: NodeId,
+    channel: PeerChannel,
+    head: Uint8Array,
+    source: Uint8Array,
+    start: number,
+    end: number,
+  ): boolean
+  /**
+   * One listener per channel. The bytes of a frame do not change any more; who keeps a part of it keeps the network chunk around it.
+   */
   onFrame(channel: PeerChannel, listener: (from: PeerAddress, frame: Uint8Array) => void): void
   /** The queue to `nodeId` on `channel` is below half of its limit again. */
   onDrain(listener: (nodeId: NodeId, channel: PeerChannel) => void): void

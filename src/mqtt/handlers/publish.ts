@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Publication } from '../../core/publication.ts'
 import type { AcknowledgementSlot } from '../acknowledgement-queue.ts'
 import type { ClientConnection } from '../client-connection.ts'
-import { InboundPublication } from '../inbound-publication.ts'
+import { PlainPublication } from '../plain-publication.ts'
 import { reason } from '../reason-codes.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
 import { packetType, type PacketFault } from '../wire/packet-types.ts'
@@ -95,7 +95,7 @@ function routeUnacknowledged(connection: ClientConnection, topic: string, start:
     const { bytes, payloadStart, payloadEnd } = decoder
     const publisher = session?.clientId ?? ''
     services.router.publish(
-      new InboundPublication(topic, publisher, bytes, start, payloadStart, payloadEnd, version === 5),
+      new PlainPublication(topic, publisher, bytes, start, payloadStart, payloadEnd, version === 5),
       undefined,
     )
     return

@@ -6,6 +6,7 @@ import { JournalWriter } from '../../../src/storage/journal-writer.ts'
 import { MemoryStore } from '../../../src/storage/memory-store.ts'
 import { StoreOutboxJournal } from '../../../src/storage/store-outbox-journal.ts'
 import { StoreSeenJournal } from '../../../src/storage/store-seen-journal.ts'
+import { PlainPacketDecoder } from '../../../src/mqtt/wire/plain-packet-decoder.ts'
 import { TrieLocalIndex } from '../../../routing/local-index.ts'
 import { LocalRouter } from '../../../routing/local-router.ts'
 import { MeshRouter } from '../../../routing/mesh-router.ts'
@@ -123,6 +124,7 @@ export class ForwardingNode {
       {
         transport: this.transport,
         local: this.local,
+        packets: new PlainPacketDecoder(),
         retained: { apply: () => false },
         journal: this.writer,
         outboxJournal: new StoreOutboxJournal(this.writer),

@@ -1,11 +1,12 @@
-import type { PlainPacket, Publication } from '../core/publication.ts'
+import type { PacketPublication } from '../core/ports/plain-packet-reader.ts'
+import type { PlainPacket } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 
 /**
- * A QoS 0 publication in the packet it came in. Its payload is cut out only when somebody needs it apart from the packet,
- * which on the way to subscribers of the same version nobody does.
+ * A QoS 0 publication in the packet it came in, from a client or from another node. Its payload is cut out only when somebody needs
+ * it apart from the packet, which on the way to subscribers of the same version nobody does.
  */
-export class InboundPublication implements Publication, PlainPacket {
+export class PlainPublication implements PacketPublication, PlainPacket {
   readonly qos: QoS = 0
   readonly retain = false
   readonly properties = undefined
