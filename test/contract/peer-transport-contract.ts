@@ -137,10 +137,51 @@ export function peerTransportContract(createHarness: () => Promise<Harness<PeerN
     assert.deepEqual([...(b.frames[0]?.frame ?? [])], [1, 2, 3])
   })
 
+  it('carries pieces, in order and among frames, in frames that begin with their head', async () => {
+    const [a, b] = await linkedPair()
+    const head = Uint8Array.of(1, 2)
+    const source = Uint8Array.from({ length: 200 }, (_, i) => i)
+    for (let i = 0; i < 100; i++) {
+      assert.ok(a.transport.sendPiece('node-b', 'forward', head, source, 2 * i, 2 * i + 2))
+      if (i % 40 === 9) assert.ok(a.transport.send('node-b', 'forward', Uint8Array.of(9, i)))
+    }
+    const bodies = (): number[] =>
+      b.frames.flatMap(({ frame }) => [...(frame[0] === 9 ? frame : frame.subarray(2))])
+    await until(harness, 'everything', () => bodies().length === 206)
+    assert.ok(b.frames.every(({ frame }) => frame[0] === 9 || (frame[0] === 1 && frame[1] === 2)))
+    const expected = Array.from({ length: 100 }, (_, i) => [
+      2 * i,
+      2 * i + 1,
+      ...(i % 40 === 9 ? [9, i] : []),
+    ])
+    assert.deepEqual(bodies(), expected.flat())
+  })
+
+  it('carries a piece larger than any chunk, and one of another head behind it', async () => {
+    const [a, b] = await linkedPair()
+    const large = Uint8Array.from({ length: 200_000 }, (_, i) => i)
+    assert.ok(a.transport.sendPiece('node-b', 'forward', Uint8Array.of(1), large, 0, large.length))
+    assert.ok(a.transport.sendPiece('node-b', 'forward', Uint8Array.of(2), large, 7, 8))
+    await until(harness, 'both', () => b.frames.length === 2)
+    assert.ok(Buffer.concat([Uint8Array.of(1), large]).equals(b.frames[0]?.frame ?? new Uint8Array(0)))
+    assert.deepEqual([...(b.frames[1]?.frame ?? [])], [2, 7])
+  })
+
+  it('does not change the bytes of a frame after it was handed over', async () => {
+    const [a, b] = await linkedPair()
+    const held: Uint8Array[] = []
+    b.transport.onFrame('forward', (_from, frame) => held.push(frame))
+    for (let i = 0; i < 2000; i++)
+      assert.ok(a.transport.send('node-b', 'forward', new Uint8Array(100).fill(i)))
+    await until(harness, 'all frames', () => held.length === 2000)
+    for (const [i, frame] of held.entries()) assert.ok(frame.every(byte => byte === i % 256))
+  })
+
   it('refuses frames for peers without a link', async () => {
     const a = await node('node-a', 1)
     assert.equal(a.transport.isUp('node-b'), false)
     assert.equal(a.transport.send('node-b', 'forward', Uint8Array.of(1)), false)
+    assert.equal(a.transport.sendPiece('node-b', 'forward', Uint8Array.of(1), Uint8Array.of(2), 0, 1), false)
   })
 
   it('refuses frames beyond the queue limit, tells when there is room again, and loses none that it took', async () => {

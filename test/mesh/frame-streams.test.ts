@@ -88,6 +88,95 @@ describe('FrameWriter', () => {
     assert.ok(sizes.filter(size => size > 60_000).length >= 38, sizes.join())
   })
 
+  it('joins pieces with one head into frames that lie whole in a chunk, however they are mixed with others', () => {
+    const source = Uint8Array.from({ length: 100_000 }, (_, i) => i * 7)
+    const heads = [Uint8Array.of(1), Uint8Array.of(2, 2)] as const
+    const step = fc.oneof(
+      fc.record({
+        head: fc.constantFrom(0, 1),
+        length: fc.integer({ min: 1, max: 700 }),
+        skip: fc.boolean(),
+      }),
+      fc.record({ head: fc.constantFrom(0, 1), length: fc.constantFrom(20_000, 70_000), skip: fc.boolean() }),
+      fc.constant('flush' as const),
+      fc.constant('frame' as const),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 400 }), steps => {
+        const expected: number[][] = []
+        const chunks: Uint8Array[] = []
+        const writer = new FrameWriter(
+          bytes => chunks.push(bytes) > 0,
+          () => undefined,
+        )
+        let at = 0
+        for (const step of steps) {
+          if (step === 'flush') writer.flush()
+          else if (step === 'frame') {
+            assert.ok(writer.push(Uint8Array.of(9, 9)))
+            expected.push([9, 9])
+          } else {
+            if (step.skip) at += 3
+            if (at + step.length > source.length) at = 0
+            const head = heads[step.head] as Uint8Array
+            assert.ok(writer.pushPiece(head, source, at, at + step.length))
+            expected.push([...head, at, step.length])
+            at += step.length
+          }
+        }
+        writer.flush()
+        const frames: Uint8Array[] = []
+        const reader = new FrameReader(frame => frames.push(frame))
+        for (const chunk of chunks) assert.equal(reader.read(chunk), undefined)
+        // Each frame is the head and then the bytes of the next pieces.
+        let next = 0
+        for (const frame of frames) {
+          const first = expected[next]
+          assert.ok(first)
+          if (first[0] === 9) {
+            assert.deepEqual([...frame], first)
+            next++
+            continue
+          }
+          const headLength = first[0] as number
+          let offset = headLength
+          while (offset < frame.length) {
+            const piece = expected[next++]
+            assert.ok(piece)
+            assert.deepEqual([...frame.subarray(0, headLength)], piece.slice(0, headLength))
+            const [from = 0, length = 0] = piece.slice(headLength)
+            assert.ok(
+              Buffer.from(frame.subarray(offset, offset + length)).equals(
+                source.subarray(from, from + length),
+              ),
+            )
+            offset += length
+          }
+          assert.equal(offset, frame.length)
+        }
+        assert.equal(next, expected.length)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('needs one frame for pieces that follow one another', () => {
+    const written: Uint8Array[] = []
+    const writer = new FrameWriter(
+      bytes => written.push(bytes) > 0,
+      () => undefined,
+    )
+    const source = new Uint8Array(3000)
+    for (let i = 0; i < 10; i++) writer.pushPiece(Uint8Array.of(1), source, i, i + 1)
+    const head = Uint8Array.of(1)
+    for (let i = 0; i < 10; i++) writer.pushPiece(head, source, 300 * i, 300 * (i + 1))
+    writer.flush()
+    const lengths: number[] = []
+    const reader = new FrameReader(frame => lengths.push(frame.length))
+    for (const chunk of written) reader.read(chunk)
+    assert.deepEqual(lengths, [...Array.from({ length: 10 }, () => 2), 3001])
+  })
+
   it('hands over nothing more after the sink answered false, until it resumes', () => {
     let handed = 0
     let answer = false

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict'
+import { generate } from 'mqtt-packet'
+import { headOfPackets } from '../../routing/forward-codec.ts'
+import type { Publication } from '../../src/core/publication.ts'
+import { PlainPacketDecoder } from '../../src/mqtt/wire/plain-packet-decoder.ts'
 import { limits } from '../../src/core/limits.ts'
 import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
@@ -29,6 +33,60 @@ describe('PeerForwarder', () => {
     await clock.advance(50)
     assert.deepEqual(b.received, [...Array.from({ length: 50 }, (_, i) => `${i}`), 'zero'])
     assert.equal(acceptance.outstanding, 0)
+  })
+
+  it('passes plain packets of both versions on as they came, in order with what is encoded', async () => {
+    const plain = (payload: string, version: 4 | 5): Publication => {
+      const bytes = generate(
+        { cmd: 'publish', topic: 't', payload, qos: 0, dup: false, retain: false },
+        { protocolVersion: version },
+      )
+      const read = new PlainPacketDecoder().read(bytes, 0, version === 5)
+      assert.ok(read)
+      return read
+    }
+    for (let i = 0; i < 5; i++) {
+      a.forwarder.forward('b', plain(`${i} of 4`, 4), undefined)
+      a.forwarder.forward('b', publication(`${i} encoded`, 0), undefined)
+      a.forwarder.forward('b', plain(`${i} of 5`, 5), undefined)
+      a.forwarder.forward('b', publication(`${i} kept`, 1), undefined)
+    }
+    await clock.advance(50)
+    const kinds = ['of 4', 'encoded', 'of 5', 'kept']
+    assert.deepEqual(
+      b.received,
+      Array.from({ length: 20 }, (_, i) => `${Math.floor(i / 4)} ${kinds[i % 4]}`),
+    )
+    assert.equal(a.forwarder.stats.sent, 20)
+    assert.equal(b.forwarder.receiverStats.received, 20)
+  })
+
+  it('drops and counts a plain packet for a node without a link', async () => {
+    a.transport.disconnect('b')
+    const packet = generate({ cmd: 'publish', topic: 't', payload: 'x', qos: 0, dup: false, retain: false })
+    const read = new PlainPacketDecoder().read(packet, 0, false)
+    assert.ok(read)
+    a.forwarder.forward('b', read, undefined)
+    assert.equal(a.forwarder.stats.dropped, 1)
+    await clock.advance(500)
+    assert.deepEqual(b.received, [])
+  })
+
+  it('closes the link of a peer whose packets are not plain, having delivered those before', async () => {
+    const good = generate({ cmd: 'publish', topic: 't', payload: 'good', qos: 0, dup: false, retain: false })
+    const bad = generate({ cmd: 'publish', topic: 't', payload: 'bad', qos: 0, dup: false, retain: true })
+    a.transport.sendPiece(
+      'b',
+      'forward',
+      headOfPackets(false),
+      Buffer.concat([good, bad]),
+      0,
+      good.length + bad.length,
+    )
+    await clock.advance(10)
+    assert.deepEqual(b.received, ['good'])
+    assert.equal(b.forwarder.stats.rejected, 1)
+    assert.ok(!b.transport.isUp('a'))
   })
 
   it('is accepted only after the receiving journal has committed', async () => {
