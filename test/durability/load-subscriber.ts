@@ -69,6 +69,11 @@ export class LoadSubscriber {
     this.#socket?.drop()
   }
 
+  /** As `PacketSocket.setReading`, of the present connection. */
+  setReading(isReading: boolean): void {
+    this.#socket?.setReading(isReading)
+  }
+
   /** Waits until this holds; asked after each packet. */
   async until(condition: () => boolean): Promise<void> {
     if (condition()) return

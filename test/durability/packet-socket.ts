@@ -42,6 +42,12 @@ export class PacketSocket {
     )
   }
 
+  /** Reads nothing more until it is told to, as a client that stands still. */
+  setReading(isReading: boolean): void {
+    if (isReading) this.#socket.resume()
+    else this.#socket.pause()
+  }
+
   /** Ends the connection without DISCONNECT; nothing that still comes is handed over. */
   drop(): void {
     this.isClosed = true

@@ -1,14 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { NetworkLab } from '../support/network-lab.ts'
 
+const run = promisify(execFile)
 const command = fileURLToPath(new URL('../../bin/grapevine.js', import.meta.url))
 const doorScript = fileURLToPath(new URL('../support/door.ts', import.meta.url))
 const MQTT_PORT = 11_883
@@ -29,6 +31,20 @@ interface Running extends LabNode {
   readonly output: string[]
 }
 
+export interface LabOptions {
+  /** Members of etcd, on hosts `etcd`, `etcd1` …; 1 unless given. */
+  readonly etcdMembers?: number
+  /** Bytes that some nodes have for their data, by node. */
+  readonly smallDisks?: Readonly<Record<string, number>>
+}
+
+interface EtcdMember {
+  readonly host: string
+  /** Unix socket that leads to its client port. */
+  readonly door: string
+  child: ChildProcess | undefined
+}
+
 /**
  * A cluster of real broker processes and a real etcd, each on a host of its own of a `NetworkLab`, with the faults of DESIGN
  * section 5 as methods. Waiting is for what `/ready` and `/api` say, never for a time.
@@ -39,20 +55,40 @@ export class ClusterLab {
   readonly #nodes = new Map<string, Running>()
   readonly #doors: ChildProcess[] = []
   readonly #extra: Readonly<Record<string, object>>
-  #etcd: ChildProcess | undefined
+  readonly #etcd: EtcdMember[]
+  /** Mounted, to be unmounted. */
+  readonly #smallDisks: string[] = []
 
-  private constructor(network: NetworkLab, directory: string, extra: Readonly<Record<string, object>>) {
+  private constructor(
+    network: NetworkLab,
+    directory: string,
+    etcdHosts: readonly string[],
+    extra: Readonly<Record<string, object>>,
+  ) {
     this.network = network
     this.#directory = directory
     this.#extra = extra
+    this.#etcd = etcdHosts.map(host => ({ host, door: join(directory, `${host}.door`), child: undefined }))
   }
 
-  /** Nodes `n0` …, all started and ready. `extra`: configuration sections beside those set here. */
-  static async start(nodeCount: number, extra: Readonly<Record<string, object>> = {}): Promise<ClusterLab> {
+  /**
+   * Nodes `n0` …, all started and ready. `extra`: configuration sections beside those set here.
+   */
+  static async start(
+    nodeCount: number,
+    extra: Readonly<Record<string, object>> = {},
+    { etcdMembers = 1, smallDisks = {} }: LabOptions = {},
+  ): Promise<ClusterLab> {
     const nodeIds = Array.from({ length: nodeCount }, (_, index) => `n${index}`)
-    const network = await NetworkLab.create(['etcd', ...nodeIds])
-    const lab = new ClusterLab(network, await mkdtemp(join(tmpdir(), 'grapevine-lab-')), extra)
+    const etcdHosts = Array.from({ length: etcdMembers }, (_, index) =>
+      index === 0 ? 'etcd' : `etcd${index}`,
+    )
+    const network = await NetworkLab.create([...etcdHosts, ...nodeIds])
+    const directory = await mkdtemp(join(tmpdir(), 'grapevine-lab-'))
+    const lab = new ClusterLab(network, directory, etcdHosts, extra)
     try {
+      for (const [nodeId, bytes] of Object.entries(smallDisks)) await lab.#mountDisk(nodeId, bytes)
+      for (const { host, door } of lab.#etcd) await lab.#openDoor(host, [door, String(ETCD_PORT)])
       await lab.startEtcd()
       for (const nodeId of nodeIds) await lab.#prepare(nodeId)
       await Promise.all(nodeIds.map(nodeId => lab.startNode(nodeId)))
@@ -121,46 +157,67 @@ export class ClusterLab {
     this.#running(nodeId).child?.kill('SIGCONT')
   }
 
+  /** Every member that does not run. */
   async startEtcd(): Promise<void> {
-    const address = this.network.address('etcd')
-    const url = `http://${address}:${ETCD_PORT}`
-    this.#etcd = this.#spawn('etcd', [
-      'etcd',
-      ...['--name', 'lab', '--data-dir', join(this.#directory, 'etcd'), '--log-level', 'error'],
-      ...['--listen-client-urls', url, '--advertise-client-urls', url],
-      ...['--listen-peer-urls', `http://127.0.0.1:${ETCD_PORT + 1}`],
-      ...['--initial-advertise-peer-urls', `http://127.0.0.1:${ETCD_PORT + 1}`],
-      ...['--initial-cluster', `lab=http://127.0.0.1:${ETCD_PORT + 1}`],
-    ])
+    for (const member of this.#etcd) member.child ??= this.#launchEtcd(member.host)
     await Promise.resolve()
   }
 
   async killEtcd(): Promise<void> {
-    await endChild(this.#etcd, 'SIGKILL')
-    this.#etcd = undefined
+    await Promise.all(this.#etcd.map(member => this.#killEtcdMember(member)))
   }
 
   /** Kills etcd and throws its data away. */
   async emptyEtcd(): Promise<void> {
     await this.killEtcd()
-    await rm(join(this.#directory, 'etcd'), { recursive: true, force: true })
+    await rm(this.#etcdData('etcd'), { recursive: true, force: true })
+  }
+
+  /** Copies what an etcd of one member has, which stands still meanwhile. */
+  async backUpEtcd(): Promise<void> {
+    await this.killEtcd()
+    await cp(this.#etcdData('etcd'), join(this.#directory, 'backup'), { recursive: true })
+    await this.startEtcd()
+  }
+
+  /** Kills etcd and puts the copy in the place of its data. */
+  async restoreEtcd(): Promise<void> {
+    await this.emptyEtcd()
+    await cp(join(this.#directory, 'backup'), this.#etcdData('etcd'), { recursive: true })
+  }
+
+  /** As `kill -9` of the member that leads; answers its host. */
+  async killEtcdLeader(): Promise<string> {
+    let leader: EtcdMember | undefined
+    await this.until('etcd has a leader', async () => {
+      for (const member of this.#etcd) {
+        const { body } = await getOver(member.door, '/metrics')
+        if (body.includes('\netcd_server_is_leader 1')) leader = member
+      }
+      return leader !== undefined
+    })
+    if (leader === undefined) throw new Error('no leader')
+    await this.#killEtcdMember(leader)
+    return leader.host
+  }
+
+  /** Takes all that is left of a small disk, but for some bytes; answers how to give it back. */
+  async fillDisk(nodeId: string): Promise<() => Promise<void>> {
+    const file = join(this.#directory, nodeId, 'filler')
+    const handle = await open(file, 'w')
+    const block = Buffer.alloc(64 * 1024)
+    try {
+      for (;;) await handle.write(block)
+    } catch {
+      // It is full.
+    }
+    await handle.close()
+    return () => rm(file)
   }
 
   /** A request to the node's admin interface; status 0 when it does not answer. */
   get(nodeId: string, path: string): Promise<{ status: number; body: string }> {
-    const { admin } = this.#running(nodeId)
-    return new Promise(resolve => {
-      const asked = request({ socketPath: admin, path, timeout: 2000 }, response => {
-        let body = ''
-        response.setEncoding('utf8')
-        response.on('data', chunk => (body += String(chunk)))
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
-        response.on('error', () => resolve({ status: 0, body }))
-      })
-      asked.on('timeout', () => asked.destroy())
-      asked.on('error', () => resolve({ status: 0, body: '' }))
-      asked.end()
-    })
+    return getOver(this.#running(nodeId).admin, path)
   }
 
   /** One number of the node's `/metrics`; undefined when there is none. */
@@ -181,8 +238,10 @@ export class ClusterLab {
   async close(): Promise<void> {
     for (const { child } of this.#nodes.values()) child?.kill('SIGCONT')
     await Promise.all([...this.#nodes.keys()].map(nodeId => this.#end(nodeId, 'SIGKILL')))
-    await Promise.all([this.#etcd, ...this.#doors].map(child => endChild(child, 'SIGKILL')))
+    await this.killEtcd()
+    await Promise.all(this.#doors.map(child => endChild(child, 'SIGKILL')))
     await this.network.close()
+    for (const disk of this.#smallDisks) await run('umount', [disk])
     await rm(this.#directory, { recursive: true, force: true })
   }
 
@@ -198,7 +257,7 @@ export class ClusterLab {
       mesh: { host: address, port: MESH_PORT },
       coordination: {
         store: 'etcd',
-        etcd: { endpoints: [`http://${this.network.address('etcd')}:${ETCD_PORT}`] },
+        etcd: { endpoints: this.#etcd.map(({ host }) => this.#etcdUrl(host)) },
         ...coordination,
       },
       admin: { host: '127.0.0.1', port: ADMIN_PORT },
@@ -207,12 +266,47 @@ export class ClusterLab {
       ...extra,
     }
     await writeFile(this.#configFile(nodeId), stringify(config))
-    const door = this.#spawn(nodeId, [
-      ...[process.execPath, doorScript],
-      ...[mqtt, String(MQTT_PORT), admin, String(ADMIN_PORT)],
-    ])
+    await this.#openDoor(nodeId, [mqtt, String(MQTT_PORT), admin, String(ADMIN_PORT)])
+  }
+
+  /** `pairs`: a Unix socket here, and the port on the host's loopback it leads to. */
+  async #openDoor(host: string, pairs: readonly string[]): Promise<void> {
+    const door = this.#spawn(host, [process.execPath, doorScript, ...pairs])
     this.#doors.push(door)
     if (door.stdout !== null) await once(door.stdout, 'data')
+  }
+
+  async #mountDisk(nodeId: string, bytes: number): Promise<void> {
+    const disk = join(this.#directory, nodeId)
+    await mkdir(disk)
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'none', disk])
+    this.#smallDisks.push(disk)
+  }
+
+  #etcdUrl(host: string, port = ETCD_PORT): string {
+    return `http://${this.network.address(host)}:${port}`
+  }
+
+  #etcdData(host: string): string {
+    return join(this.#directory, `${host}.data`)
+  }
+
+  #launchEtcd(host: string): ChildProcess {
+    const peerUrl = this.#etcdUrl(host, ETCD_PORT + 1)
+    const members = this.#etcd.map(member => `${member.host}=${this.#etcdUrl(member.host, ETCD_PORT + 1)}`)
+    return this.#spawn(host, [
+      'etcd',
+      ...['--name', host, '--data-dir', this.#etcdData(host), '--log-level', 'error'],
+      ...['--listen-client-urls', `${this.#etcdUrl(host)},http://127.0.0.1:${ETCD_PORT}`],
+      ...['--advertise-client-urls', this.#etcdUrl(host)],
+      ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
+      ...['--initial-cluster', members.join(',')],
+    ])
+  }
+
+  async #killEtcdMember(member: EtcdMember): Promise<void> {
+    await endChild(member.child, 'SIGKILL')
+    member.child = undefined
   }
 
   #spawn(host: string, command: readonly string[]): ChildProcess {
@@ -241,6 +335,21 @@ export class ClusterLab {
     if (node === undefined) throw new Error(`the lab has no node ${nodeId}`)
     return node
   }
+}
+
+function getOver(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+  return new Promise(resolve => {
+    const asked = request({ socketPath, path, timeout: 2000 }, response => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', chunk => (body += String(chunk)))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      response.on('error', () => resolve({ status: 0, body }))
+    })
+    asked.on('timeout', () => asked.destroy())
+    asked.on('error', () => resolve({ status: 0, body: '' }))
+    asked.end()
+  })
 }
 
 async function endChild(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {

@@ -70,6 +70,27 @@ export class NetworkLab {
     await this.cutOneWay(b, a)
   }
 
+  /** What the host sends leaves at this pace at most, as over a slow line; undefined: as fast as it can. */
+  async slow(host: string, kilobitsPerSecond: number | undefined): Promise<void> {
+    const change =
+      kilobitsPerSecond === undefined
+        ? ['del', 'dev', 'eth0', 'root']
+        : [
+            'replace',
+            'dev',
+            'eth0',
+            'root',
+            'tbf',
+            'rate',
+            `${kilobitsPerSecond}kbit`,
+            'burst',
+            '16kb',
+            'limit',
+            '256kb',
+          ]
+    await this.#in(host, ['tc', 'qdisc', ...change])
+  }
+
   /** Ends every cut between the two. */
   async heal(a: string, b: string): Promise<void> {
     await this.#in(a, ['ip', 'neigh', 'flush', 'to', this.address(b), 'dev', 'eth0', 'nud', 'permanent'])
