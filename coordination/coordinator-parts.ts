@@ -135,6 +135,7 @@ export class CoordinatorParts {
         this.promises.onMembersChanged(members)
         this.claims.onMembersChanged()
         this.duties.onMembersChanged(members)
+        this.handoff.onMembersChanged(members)
         listener.onMembersChanged()
       },
       onKeyAbsent: (key, revision) => {

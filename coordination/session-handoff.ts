@@ -5,7 +5,8 @@
  * Only the question and its answer go through the store, at `handoff/<owner>/<incarnation>/<claimant>/<incarnation>/<number>`.
  * Where state is wanted the owner has a third node take the session, by two ordinary moves, and the claimant finds that one in
  * the record. Invariant: `consent` is answered only when the owner wrote it for this very question; every question is settled
- * exactly once within a bounded time, and its key is deleted or on this life's lease.
+ * exactly once within a bounded time, and its key is deleted or on this life's lease. A link that is just coming up is waited
+ * for: the stream does it in one move.
  */
 import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
@@ -28,7 +29,7 @@ export interface HandoffContext {
   readonly random: Random
   readonly keys: CoordinationKeys
   readonly nodeId: NodeId
-  readonly transport: Pick<PeerTransport, 'isUp'>
+  readonly transport: Pick<PeerTransport, 'isUp' | 'addPeerListener'>
   ownIncarnation(): Incarnation
   /** Of this node's lease, undefined while it may not act. */
   leaseId(): string | undefined
@@ -45,11 +46,14 @@ type Ask = (
 ) => Promise<ConsentAnswer>
 
 interface Question {
+  readonly owner: LifeName
   readonly prefix: string
   readonly timer: Timer
   readonly settle: (answer: ConsentAnswer) => void
 }
 
+/** How long a link must have been missing. */
+const LINK_PATIENCE_MS = 2000
 /** Before what was refused is answered, so that whoever asks again does not do so at once. */
 const REFUSED_PAUSE_MS = 500
 /** How long it is tried to delete the key of a settled question. */
@@ -71,23 +75,49 @@ export class SessionHandoff {
   readonly #questions = new Map<string, Question>()
   /** Of the owners that are being asked, by prefix. */
   readonly #watches = new Map<string, { readonly watch: CoordinationWatch; questions: number }>()
+  /** Monotonic ms since when there is no link, as far as that was noticed. */
+  readonly #unlinkedSinceMs = new Map<NodeId, number>()
   #lastNumber = 0
 
   constructor(context: HandoffContext, askByStream: Ask) {
     this.#context = context
     this.#askByStream = askByStream
+    context.transport.addPeerListener({
+      onPeerUp: ({ nodeId }) => void this.#unlinkedSinceMs.delete(nodeId),
+      onPeerDown: ({ nodeId }) => void this.#unlinkedSinceMs.set(nodeId, context.clock.now()),
+    })
   }
 
   /** As `SessionTransfer.ask`; where there is no link to the owner, through the store. Never rejects. */
   async ask(...question: Parameters<Ask>): Promise<ConsentAnswer> {
     const [owner] = question
     const answer = await this.#askByStream(...question)
-    if (answer !== 'unreachable' || this.#context.transport.isUp(owner.nodeId)) return answer
-    return this.#askByStore(...question)
+    return answer === 'unreachable' && this.#isCutFrom(owner.nodeId) ? this.#askByStore(...question) : answer
+  }
+
+  /** Those who are gone answer no more. */
+  onMembersChanged(members: readonly LifeName[]): void {
+    const isMember = ({ nodeId, incarnation }: LifeName): boolean =>
+      members.some(member => member.nodeId === nodeId && member.incarnation === incarnation)
+    for (const [key, { owner }] of [...this.#questions]) {
+      if (!isMember(owner)) this.#settle(key, 'unanswered')
+    }
+    for (const nodeId of this.#unlinkedSinceMs.keys()) {
+      if (!members.some(member => member.nodeId === nodeId)) this.#unlinkedSinceMs.delete(nodeId)
+    }
   }
 
   close(): void {
     for (const key of [...this.#questions.keys()]) this.#settle(key, 'unanswered')
+  }
+
+  #isCutFrom(nodeId: NodeId): boolean {
+    const { transport, clock } = this.#context
+    if (transport.isUp(nodeId)) return false
+    const nowMs = clock.now()
+    const sinceMs = this.#unlinkedSinceMs.get(nodeId) ?? nowMs
+    this.#unlinkedSinceMs.set(nodeId, sinceMs)
+    return nowMs - sinceMs >= LINK_PATIENCE_MS
   }
 
   #askByStore(
@@ -112,7 +142,7 @@ export class SessionHandoff {
     const value = encodeHandoffRequest({ clientId, token, cleanStart, reaches })
     return new Promise(settle => {
       const timer = clock.schedule(withinMs, () => this.#settle(key, 'unanswered'))
-      this.#questions.set(key, { prefix, timer, settle })
+      this.#questions.set(key, { owner, prefix, timer, settle })
       this.#listen(prefix)
       void this.#put(key, value, leaseId)
     })

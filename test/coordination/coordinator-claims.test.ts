@@ -320,6 +320,18 @@ describe('Coordinator: claims', () => {
       c.store.setContact('cut')
       assert.equal(await refused(b, 'y', { cleanStart: true }), 'owner-unreachable')
     })
+
+    it('are taken as soon as the owner that was asked through the store is gone', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      await claimed(a, 'x', kept)
+      await a.kill()
+      await cluster.advance(LEASE_TTL_MS - 2000)
+      const claiming = b.claim('x', { cleanStart: true })
+      await until(cluster, 'it is asked', () => b.coordinator.sessionHandoffs.asked === 1, 3000)
+      const before = cluster.clock.now()
+      assert.equal((await cluster.settled(claiming)).status, 'claimed')
+      assert.ok(cluster.clock.now() - before < 2500)
+    })
   })
 
   describe('wills', () => {

@@ -20,7 +20,7 @@ describe('A session whose owner is cut off from the node its client comes to', f
 
   async function cut(one = a, other = b): Promise<void> {
     cluster.setLink(one, other, false)
-    await cluster.advance(10)
+    await cluster.advance(2000)
     assert.equal(one.transport.isUp(other.nodeId), false)
   }
 
@@ -99,6 +99,18 @@ describe('A session whose owner is cut off from the node its client comes to', f
     await cluster.advance(10_000)
     assert.deepEqual(textsOf(client).sort(), Array.from({ length: 20 }, (_, i) => `a${i}`).sort())
     for (const node of [a, c]) assert.equal(node.broker.sessions.sessions.has('x'), false)
+  })
+
+  it('is waited for while the link may just be coming back', async () => {
+    await subscriber()
+    cluster.setLink(a, b, false)
+    await cluster.advance(10)
+    const client = b.dial('x')
+    await cluster.advance(1500)
+    cluster.setLink(a, b, true)
+    assert.equal(await answered(client), 0)
+    assert.equal(cluster.recordOf('x')?.from, 'a')
+    assert.equal(b.handoff.stats.asked, 0)
   })
 
   it('is refused with 0x88 while there is no third node, and kept by its owner', async () => {
