@@ -101,7 +101,8 @@ module.exports = {
     {
       name: 'sim-without-adapters',
       severity: 'error',
-      comment: 'The simulator runs cores and broker-node; sim/calibrate alone may use real nodes.',
+      comment:
+        'The simulator runs cores and broker-node; sim/calibrate alone may use real nodes, and the bench that measures them.',
       from: { path: '^sim/', pathNot: '^sim/calibrate' },
       to: {
         path: `${adapters}|${wiring}|^(test|bench)/`,

@@ -22,6 +22,7 @@ const ownersOfAmbient = [
   'coordination/etcd/**',
   'bench/**',
   'sim/world/ambient.ts',
+  'sim/calibrate/**',
   'test/**',
   'scripts/**',
   'bin/**',

@@ -4,11 +4,10 @@
  */
 import { Qlobber } from 'qlobber'
 import { TopicHasher } from '../src/core/interest-hash.ts'
-import type { RemoteNodeInterest } from '../src/core/ports/routing.ts'
 import { HashedRemoteIndex } from '../routing/remote-index.ts'
 import { bloomBitsFor } from '../gossip/bloom-sizing.ts'
 import { CountingBloom } from '../gossip/counting-bloom.ts'
-import { applyExactChanges, decodeDelta, encodeDeltas, ExactChanges } from '../gossip/delta-codec.ts'
+import { cpuMicros, fillNode, measureChanges } from './remote-changes.ts'
 
 const NODES = 20
 const FILTERS_PER_NODE = 500_000
@@ -22,12 +21,6 @@ const CHANGES = 1_000_000
 type Show = (what: string, value: number, unit: string, limit?: number) => void
 
 const filterOf = (node: number, i: number): string => `site/${node}/device/${i}/state`
-
-/** Microseconds of processor time this thread has used: other processes on the machine do not count. */
-export function cpuMicros(): number {
-  const { user, system } = process.threadCpuUsage()
-  return user + system
-}
 
 /** Median nanoseconds of processor time of `call(i)` over all probes. */
 function measure(call: (i: number) => unknown): number {
@@ -53,7 +46,7 @@ export function benchRemote(show: Show): void {
     }
     originBytes = 2 ** (bloom.bits - 1) + 2 ** (bloom.bits - 3)
     const start = cpuMicros()
-    fill(index.node(`node-${node}`), bloom)
+    fillNode(index.node(`node-${node}`), bloom)
     snapshotMs += (cpuMicros() - start) / 1000
   }
   console.log(`remote match, ${NODES} nodes, each with ${FILTERS_PER_NODE} exact filters`)
@@ -100,7 +93,8 @@ export function benchRemote(show: Show): void {
     500,
   )
 
-  benchChanges(index, hasher, show)
+  const rate = measureChanges(index, NODES, CHANGES)
+  show('  changes applied per second, frames decoded (≥ 1)', rate / 1e6, 'M', 1)
 
   const trie = new Qlobber<string>({ separator: '/', wildcard_one: '+', wildcard_some: '#' })
   for (let i = 0; i < TRIE_FILTERS; i++) trie.add(filterOf(i % NODES, i), `node-${i % NODES}`)
@@ -108,39 +102,4 @@ export function benchRemote(show: Show): void {
   const trieNs = measure(i => trie.match(known[i] as string))
   show(`  qlobber, ${TRIE_FILTERS} filters, exact`, trieNs, 'ns')
   show('  … times as long as ours', trieNs / exactNs, '')
-}
-
-function fill(node: RemoteNodeInterest, bloom: CountingBloom): void {
-  node.begin(bloom.bits)
-  for (let i = 0; i < bloom.checksums.length; i++) node.writeSegment(i, bloom.segment(i))
-  node.setKnown(true)
-}
-
-/** Adds and removals of new filters of all nodes in turn, as they come in messages. */
-function benchChanges(index: HashedRemoteIndex, hasher: TopicHasher, show: Show): void {
-  const messages: { readonly node: RemoteNodeInterest; readonly message: Uint8Array }[] = []
-  const perNode = CHANGES / NODES / 2
-  for (let node = 0; node < NODES; node++) {
-    const changes = new ExactChanges()
-    for (let i = 0; i < perNode; i++) {
-      hasher.hash(`new/${node}/${i}`)
-      changes.added(hasher.low, hasher.high)
-    }
-    for (let i = 0; i < perNode; i++) {
-      hasher.hash(`new/${node}/${i}`)
-      changes.removed(hasher.low, hasher.high, 0x1f)
-    }
-    const nodeId = `node-${node}`
-    const delta = { nodeId, incarnation: 1, firstSequence: 1, generation: 1, exact: changes, patterns: [] }
-    for (const message of encodeDeltas(delta)) messages.push({ node: index.node(nodeId), message })
-  }
-  const rates: number[] = []
-  for (let run = 0; run < RUNS; run++) {
-    const start = cpuMicros()
-    for (const { node, message } of messages)
-      applyExactChanges(decodeDelta(message)?.exact ?? new Uint8Array(0), node)
-    rates.push((CHANGES / (cpuMicros() - start)) * 1e6)
-  }
-  const rate = rates.sort((a, b) => a - b)[RUNS >> 1] ?? 0
-  show('  changes applied per second, frames decoded (≥ 1)', rate / 1e6, 'M', 1)
 }

@@ -40,6 +40,7 @@ export interface NodeStart extends Pick<StartOptions, 'core' | 'directory' | 'si
 /** A node in a process of its own, ready on free loopback ports. */
 export interface StartedNode extends RunningBroker {
   readonly adminUrl: string
+  readonly dataDir: string
 }
 
 /** Starts a node as an operator would. Throws `BrokerStartError`. */
@@ -67,7 +68,7 @@ export async function startNode(options: NodeStart): Promise<StartedNode> {
     collectsOnSignal: true,
     isReady: async () => await answersReady(adminPort),
   })
-  return { ...broker, adminUrl: `http://127.0.0.1:${adminPort}` }
+  return { ...broker, adminUrl: `http://127.0.0.1:${adminPort}`, dataDir: configuration.node.dataDir }
 }
 
 async function answersReady(adminPort: number): Promise<boolean> {

@@ -53,7 +53,7 @@ function idleMemory(id: string, title: string, cleanSession: boolean, budget?: S
 }
 
 /** RSS in KiB once it stands still, garbage collected where the broker lets us. */
-async function quietRss(broker: RunningBroker): Promise<number> {
+export async function quietRss(broker: Pick<RunningBroker, 'pid' | 'collectGarbage'>): Promise<number> {
   let last = Number.POSITIVE_INFINITY
   for (let look = 0; look < looksMax; look++) {
     broker.collectGarbage()

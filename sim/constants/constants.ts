@@ -30,7 +30,11 @@ export const constantMeanings = {
     'µs of CPU for one delivery of it to a local subscriber, many of them in one write to the socket',
   'node.cpuUsPerDeliveryAlone': 'µs of CPU for one delivery that leaves alone, a write of its own',
   'node.cpuUsPerForwardOut': 'µs of CPU at the ingress for one forward of it to one peer',
+  'node.cpuUsPerForwardOutAlone':
+    'µs of CPU at the ingress for one forward that leaves alone, an encrypted chunk of its own',
   'node.cpuUsPerForwardIn': 'µs of CPU at the receiver for one forward of it, without the delivery',
+  'node.cpuUsPerForwardInAlone':
+    'µs of CPU at the receiver for one forward that comes alone, without the delivery',
   'node.cpuUsPerConnect':
     'µs of CPU for one CONNECT of a clean session with one subscription, claim included',
   'node.cpuUsPerMove': 'µs of CPU, both nodes together, for one session that moves with ten subscriptions',

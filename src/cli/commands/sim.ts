@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { calibrateCommand } from './sim/calibrate.ts'
 import { chaosCommand } from './sim/chaos.ts'
 import { replayCommand } from './sim/replay.ts'
 
@@ -9,6 +10,7 @@ export const simCommand: CommandModule = {
     yargs
       .command(chaosCommand)
       .command(replayCommand)
+      .command(calibrateCommand)
       .demandCommand(1, 'say what to simulate, such as chaos; sim --help lists it'),
   handler: () => undefined,
 }
