@@ -10,8 +10,8 @@ import { queuedStore, type StoreCosts } from './queued-store.ts'
 import { percentile } from './regression.ts'
 
 const NODE = 'node-0'
-const WARM_UP_MS = 500
-const MEASURED_MS = 2000
+const WARM_UP_MS = 300
+const MEASURED_MS = 1000
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 

@@ -94,6 +94,10 @@ export async function readStore(lab: Lab): Promise<Reading[]> {
 async function claimRates(lab: Lab, running: RunningBroker) {
   return await withClaimant(lab, running, async claimant => {
     const timing = { warmupMs: lab.windowMs / 2, measureMs: lab.windowMs }
+    // The first ones find a new file and code that never ran.
+    await claimant.request({
+      ...{ prefix: 'warm-up', ...timing, kind: 'storm', how: 'single', underWay: SINGLE_CLAIMS },
+    })
     const low = await claimant.request({
       ...{ prefix: 'low', ...timing, kind: 'paced', how: 'single', perSecond: LOW_RATE },
     })

@@ -14,6 +14,7 @@ import type { StructureAnswer } from './structure-protocol.ts'
 const NODES = 20
 const RETAINED_BYTES = 500
 const SUBSCRIPTIONS_EACH = 10
+const CHANGES = 200_000
 
 const [countText = ''] = process.argv.slice(2)
 const count = Number(countText)
@@ -82,7 +83,7 @@ process.on('message', () => {
   const { perPattern, perFurtherNode } = patterns()
   const answer: StructureAnswer = {
     ...{ perPattern, perFurtherNode, perRetained: retained(), perSubscription: subscriptions() },
-    usPerChange: 1e6 / measureChanges(fillIndex(NODES, count * 10), NODES, count * 4),
+    usPerChange: 1e6 / measureChanges(fillIndex(NODES, count * 10), NODES, CHANGES),
   }
   process.send?.(answer)
 })
