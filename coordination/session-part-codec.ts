@@ -12,6 +12,7 @@ import type {
   TailMark,
   WillRecord,
 } from '../src/core/ports/session-journal.ts'
+import type { Debt } from '../src/core/ports/routing.ts'
 import type { MessageId, Publication } from '../src/core/publication.ts'
 import type { QoS } from '../src/core/qos.ts'
 import { isNodeId } from '../src/core/ids.ts'
@@ -22,6 +23,7 @@ const RELEASED = 3
 const RECEIVED = 4
 const WILL = 5
 const KNOWN = 6
+const DEBT = 7
 
 /** Writes values one behind the other into a buffer that grows. */
 export class PartWriter {
@@ -130,6 +132,9 @@ export class PartWriter {
         this.byte(KNOWN)
         this.#id(part.id)
         break
+      case 'debt':
+        this.#debt(part.debt)
+        break
       case 'entry':
         if ('isReleased' in part.entry) {
           this.byte(RELEASED)
@@ -156,6 +161,14 @@ export class PartWriter {
     )
     this.uint32(subscriptionIdentifier ?? 0)
     this.text(filter)
+  }
+
+  #debt({ nodeId, expiresAtMs, frame }: Debt): void {
+    this.byte(DEBT)
+    this.text(nodeId)
+    this.byte(expiresAtMs === undefined ? 0 : 1)
+    if (expiresAtMs !== undefined) this.number(expiresAtMs - this.#nowMs)
+    this.data(frame)
   }
 
   #will({ publication, messageExpirySeconds, delaySeconds }: WillRecord): void {
@@ -303,6 +316,8 @@ export class PartReader {
         return { type: 'will', will: this.#will() }
       case KNOWN:
         return { type: 'known', id: this.#id() }
+      case DEBT:
+        return { type: 'debt', debt: this.#debt() }
       default:
         throw new Unreadable()
     }
@@ -338,6 +353,13 @@ export class PartReader {
       retainAsPublished: (flags & 8) !== 0,
       subscriptionIdentifier: (flags & 16) === 0 ? undefined : identifier,
     }
+  }
+
+  #debt(): Debt {
+    const nodeId = this.text()
+    if (!isNodeId(nodeId)) throw new Unreadable()
+    const expiresAtMs = this.byte() === 0 ? undefined : this.#nowMs + this.number()
+    return { nodeId, expiresAtMs, frame: this.data() }
   }
 
   #will(): WillRecord {

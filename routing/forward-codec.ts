@@ -146,6 +146,13 @@ export function isPublish(frame: Uint8Array): boolean {
   return frame[0] === frameKind.publish || frame[0] === frameKind.tracedPublish
 }
 
+/** The id in a PUBLISH frame of this node's making; undefined when it has none. */
+export function idOf(frame: Uint8Array): MessageId | undefined {
+  if (!isPublish(frame) || ((frame[1] as number) & ID) === 0) return undefined
+  const topicAt = FIXED_BYTES + (frame[0] === frameKind.tracedPublish ? CONTEXT_BYTES : 0)
+  return readId(frame, textEnd(frame, topicAt))
+}
+
 /** The context of the trace a PUBLISH frame belongs to; undefined when there is none. */
 export function traceContextOf(frame: Uint8Array): TraceContext | undefined {
   if (frame[0] !== frameKind.tracedPublish || frame.length < FIXED_BYTES + CONTEXT_BYTES) return undefined

@@ -17,6 +17,8 @@ export class ForwardPeer {
   readonly flush = { asked: 0, flushed: 0, token: 0, end: 0 }
   /** As the forwarder has counted it. */
   isFull = false
+  /** What is to be sent next waits for a commit of the journal. */
+  isHeldBack = false
   /** Made once, so that reading the outbox makes no closures. */
   readonly onRefilled: () => void
   /** Runs while publications wait in memory alone. */

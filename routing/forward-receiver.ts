@@ -10,12 +10,14 @@ import type { Clock } from '../src/core/ports/clock.ts'
 import type { PlainPacketReader } from '../src/core/ports/plain-packet-reader.ts'
 import type { PeerTransport } from '../src/core/ports/peer-transport.ts'
 import type { RetainedSink } from '../src/core/ports/retained.ts'
+import type { Debt } from '../src/core/ports/routing.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import {
   decodePublish,
   encodePosition,
   frameKind,
   PACKETS_OFFSET,
+  stampPublish,
   traceContextOf,
   type ForwardedPublish,
 } from './forward-codec.ts'
@@ -47,6 +49,9 @@ export interface ReceiverStats {
   /** Matched nobody here, from a sender that does not know this node's interest yet. */
   unmatchedUnknown: number
 }
+
+/** No node's incarnation: its ids are others', and looked up. */
+const NOBODY: Incarnation = 0
 
 interface Sender {
   readonly incoming: IncomingForwards
@@ -149,6 +154,22 @@ export class ForwardReceiver {
       at = publication.packet.end
     } while (at < frame.length)
     return true
+  }
+
+  /** What another node owes this one, and its publisher has brought along. Answers the journal sequence to be committed. */
+  takeDebt({ frame, expiresAtMs }: Debt): number {
+    const { clock, local, retained, journal } = this.#components
+    stampPublish(frame, 1, 0)
+    const publication = decodePublish(frame, 0)?.publication
+    if (publication?.id === undefined) return 0
+    if (expiresAtMs !== undefined && expiresAtMs <= clock.wallNow()) {
+      this.stats.expired++
+      return 0
+    }
+    const { id, stamp } = publication
+    const isRetained = stamp !== undefined && retained.apply({ ...publication, expiresAtMs, stamp })
+    const storeSequence = local.deliverOnce({ ...publication, expiresAtMs }, id, NOBODY)
+    return isRetained ? journal.appended : storeSequence
   }
 
   #isTraced(frame: Uint8Array): boolean {

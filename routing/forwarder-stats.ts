@@ -12,6 +12,10 @@ export interface ForwarderStats extends OutboxStats {
   rejected: number
   /** Times a peer was late, so that its outbox came into use. */
   lateness: number
+  /** Publications taken over from the earlier nodes of their publishers, to be sent before what these publish here. */
+  debtsTaken: number
+  /** Publishers that moved without what was owed of theirs, for it was too much: it may arrive behind what they published later. */
+  debtsLeft: number
 }
 
 export function newForwarderStats(): ForwarderStats {
@@ -21,6 +25,8 @@ export function newForwarderStats(): ForwarderStats {
     abandoned: 0,
     rejected: 0,
     lateness: 0,
+    debtsTaken: 0,
+    debtsLeft: 0,
     stored: 0,
     outboxDropped: 0,
     outboxExpired: 0,

@@ -79,13 +79,14 @@ export class LocalRouter {
 
   /**
    * As `deliverOrdinary`, for a publication that has an id, from a peer's `sender` or, undefined, from this node on behalf of
-   * whoever gave the id. A sender's own ids are numbered per link already and are taken as new, unless they are reserved:
-   * those others may have published on its behalf. At QoS 2 every id is looked up, and kept with what it brought to disk: this
+   * whoever gave the id. A sender's own ids are numbered per link already and are taken as new, unless they are reserved,
+   * or later ones were here before: those others may have published on its behalf. At QoS 2 every id is looked up, and kept with what it brought to disk: this
    * node may have died before the sender heard that it arrived.
    */
   deliverOnce(publication: Publication, id: MessageId, sender: Incarnation | undefined): number {
     const { qos } = publication
-    if ((qos === 2 || isRelayed(id, sender)) && this.#seen.has(id)) {
+    const mayBeRepeated = qos === 2 || isRelayed(id, sender) || this.#seen.isOvertaken(id)
+    if (mayBeRepeated && this.#seen.has(id)) {
       this.stats.duplicateIds++
       this.matchCount = -1
       this.point.current?.span.event('duplicate')

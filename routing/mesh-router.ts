@@ -5,10 +5,11 @@
  * It gives publications at QoS ≥ 1 their id. One hop at most: what came from another node is never routed on. Invariant: as
  * far as this node knows the others' interest, each shared subscription gets a publication from exactly one node.
  */
-import type { Incarnation, NodeId } from '../src/core/ids.ts'
+import type { ClientId, Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type {
   Acceptance,
+  Debt,
   Forwarder,
   PublishRouter,
   RemoteGroup,
@@ -23,7 +24,7 @@ import type { PublishTracer } from './publish-tracer.ts'
 import type { MatchedGroup, SharedGroups } from './shared-groups.ts'
 
 type RouterRemote = Pick<RemoteIndex, 'match' | 'matchShared' | 'unknownNodes'>
-type RouterForwarder = Pick<Forwarder, 'forward' | 'forwardToGroup' | 'members'>
+type RouterForwarder = Pick<Forwarder, 'forward' | 'forwardToGroup' | 'members' | 'takeOver'>
 
 /** Publications by where their ordinary subscribers are, as far as known here. */
 export interface RoutedCounts {
@@ -120,6 +121,10 @@ export class MeshRouter implements PublishRouter {
     // Whether a member had it, and which, is not known: one gets it, perhaps once more.
     const there = this.#remote.matchShared(publication.topic) ?? []
     this.#publishShared(publication, this.#local.groups(publication.topic), there, acceptance)
+  }
+
+  takeOver(publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void {
+    this.#forwarder.takeOver(this.#shared.self, publisher, debts, acceptance)
   }
 
   deliverLocally(publication: Publication): void {

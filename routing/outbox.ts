@@ -4,12 +4,15 @@
  * It keeps numbers, not publications; the journal keeps those. Invariant: `count` and `byteCount` are those of the journal
  * with every appended change applied, and `unreadCount` of the records are behind `readUpTo`.
  */
-import type { NodeId } from '../src/core/ids.ts'
+import type { ClientId, NodeId } from '../src/core/ids.ts'
 import type { OutboxJournal, OutboxRecord } from '../src/core/ports/outbox-journal.ts'
+import { idOf } from './forward-codec.ts'
+import { OutboxPublishers } from './outbox-publishers.ts'
 
 export class Outbox {
   readonly #nodeId: NodeId
   readonly #journal: OutboxJournal
+  readonly publishers = new OutboxPublishers()
   count = 0
   byteCount = 0
   unreadCount = 0
@@ -33,19 +36,21 @@ export class Outbox {
   }
 
   /** A record that an earlier life left, in order. */
-  restore({ position, frame }: OutboxRecord): void {
+  restore({ position, publisher, frame }: OutboxRecord): void {
     if (this.count === 0) {
       this.#first = position
       this.#readUpTo = position - 1
     }
     this.#last = this.#committed = position
+    this.publishers.add(publisher, position, idOf(frame))
     this.#counted(frame.length)
   }
 
   /** Appends a record, unread; returns the sequence that must be committed. */
-  add(frame: Uint8Array, expiresAtMs: number | undefined): number {
+  add(frame: Uint8Array, expiresAtMs: number | undefined, publisher: ClientId): number {
     const position = ++this.#last
-    const sequence = this.#journal.put(this.#nodeId, { position, expiresAtMs, frame })
+    const sequence = this.#journal.put(this.#nodeId, { position, expiresAtMs, publisher, frame })
+    this.publishers.add(publisher, position, idOf(frame))
     this.#lastSequence = sequence
     this.#awaited ??= { position, sequence }
     this.#counted(frame.length)
@@ -64,8 +69,9 @@ export class Outbox {
     this.unreadCount--
   }
 
-  remove(position: number, bytes: number): void {
+  remove(position: number, bytes: number, publisher: ClientId): void {
     this.#journal.delete(this.#nodeId, position)
+    this.publishers.remove(publisher, position)
     this.#first = position + 1
     this.count--
     this.byteCount -= bytes
@@ -93,12 +99,26 @@ export class Outbox {
     }
   }
 
+  /** What is committed of that publisher's, in order, read or not. */
+  async *readOf(publisher: ClientId): AsyncIterable<OutboxRecord> {
+    const positions = this.publishers.positionsOf(publisher)
+    const [first] = positions
+    let left = positions.size
+    if (first === undefined) return
+    for await (const record of this.#journal.read(this.#nodeId, first)) {
+      if (record.publisher !== publisher) continue
+      if (positions.has(record.position)) yield record // else it has been accepted meanwhile
+      if (--left === 0) return
+    }
+  }
+
   /** Removes everything. */
   discard(): void {
     if (this.count === 0) return
     for (let position = this.#first; position <= this.#last; position++) {
       this.#journal.delete(this.#nodeId, position)
     }
+    this.publishers.clear()
     this.count = this.byteCount = this.unreadCount = 0
     this.#first = this.#last + 1
     this.#readUpTo = this.#last

@@ -4,6 +4,7 @@
  * It numbers them, remembers which were sent on the present link and which lie in the peer's outbox as well. It does not
  * send or store. Invariant: sequences leave in order, and each entry is given up exactly once.
  */
+import type { ClientId } from '../src/core/ids.ts'
 import type { Acceptance } from '../src/core/ports/routing.ts'
 
 export interface OutgoingForward {
@@ -15,6 +16,8 @@ export interface OutgoingForward {
   readonly atMs: number
   /** Who waits for the peer; nobody once it is in the outbox. */
   acceptance: Acceptance | undefined
+  /** Says what must be committed here before it may be sent; undefined: nothing, or it is. */
+  gate: Acceptance | undefined
   /** Its place in the peer's outbox, 0 = it is in memory alone. */
   position: number
   /** It was handed to the transport, on this link or an earlier one. */
@@ -23,6 +26,8 @@ export interface OutgoingForward {
   isRefused: boolean
   /** How many nodes it was sent to before. */
   readonly attempt: number
+  /** Client that published it; empty when that does not matter. */
+  readonly publisher: ClientId
 }
 
 export class OutgoingForwards {
@@ -53,6 +58,7 @@ export class OutgoingForwards {
     acceptance: Acceptance | undefined,
     atMs: number,
     attempt = 0,
+    publisher: ClientId = '',
   ): void {
     acceptance?.expect()
     this.#entries.push({
@@ -61,17 +67,28 @@ export class OutgoingForwards {
       expiresAtMs,
       atMs,
       acceptance,
+      gate: gateOf(acceptance),
       position: 0,
       isSent: false,
       isRefused: false,
       attempt,
+      publisher,
     })
     this.byteCount += frame.length
   }
 
   /** Adds one that lies in the outbox; so must all before it. */
-  addStored(frame: Uint8Array, expiresAtMs: number | undefined, position: number, atMs: number): void {
-    this.add(frame, expiresAtMs, undefined, atMs)
+  addStored(
+    frame: Uint8Array,
+    expiresAtMs: number | undefined,
+    position: number,
+    atMs: number,
+    publisher: ClientId,
+    gate: Acceptance | undefined,
+  ): void {
+    this.add(frame, expiresAtMs, undefined, atMs, 0, publisher)
+    const entry = this.firstUnstored
+    if (entry !== undefined) entry.gate = gateOf(gate)
     this.stored(position)
   }
 
@@ -158,4 +175,8 @@ export class OutgoingForwards {
   acceptAll(): void {
     this.accept(this.#lastSequence)
   }
+}
+
+function gateOf(acceptance: Acceptance | undefined): Acceptance | undefined {
+  return (acceptance?.sendAfter ?? 0) > 0 ? acceptance : undefined
 }

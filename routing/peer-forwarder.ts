@@ -6,7 +6,7 @@
  * once and accepts after its journal committed. It chooses no routes. Invariant: an acceptance it was given is settled
  * exactly once: when the peer has the publication, when the outbox's disk will, or, counted, when neither is to be.
  */
-import type { Incarnation, NodeId } from '../src/core/ids.ts'
+import type { ClientId, Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
@@ -14,7 +14,7 @@ import type { OutboxJournal } from '../src/core/ports/outbox-journal.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
 import type { PlainPacketReader } from '../src/core/ports/plain-packet-reader.ts'
 import type { RetainedSink } from '../src/core/ports/retained.ts'
-import type { Acceptance, FlushScope, Forwarder, SharedTarget } from '../src/core/ports/routing.ts'
+import type { Acceptance, Debt, FlushScope, Forwarder, SharedTarget } from '../src/core/ports/routing.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import type { PlainPacket, Publication } from '../src/core/publication.ts'
 import {
@@ -37,7 +37,9 @@ import { ForwardReceiver, type ReceiverStats } from './forward-receiver.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import type { LocalRouter } from './local-router.ts'
 import { Outbox } from './outbox.ts'
+import type { OutgoingForward } from './outgoing-forwards.ts'
 import { PeerQueue, type OutboxLimits, type Undelivered } from './peer-queue.ts'
+import { PublisherDebts } from './publisher-debts.ts'
 import type { UndeliveredListener } from './shared-groups.ts'
 import type { TracePoint } from './trace-point.ts'
 
@@ -68,6 +70,7 @@ export class PeerForwarder implements Forwarder {
   readonly #options: ForwarderOptions
   readonly #peers = new Map<NodeId, ForwardPeer>()
   readonly #flushes: FlushRounds
+  readonly #debts: PublisherDebts
   /** Incarnations whose link is up, members here or not yet. */
   readonly #links = new Map<NodeId, Incarnation>()
   readonly #writableListeners: (() => void)[] = []
@@ -92,6 +95,11 @@ export class PeerForwarder implements Forwarder {
     this.#receiver = new ForwardReceiver(components)
     this.receiverStats = this.#receiver.stats
     this.#flushes = new FlushRounds(components, this.#peers)
+    this.#debts = new PublisherDebts(
+      { ...components, receiver: this.#receiver, stats: this.stats },
+      this.#peers,
+      (nodeId, peer) => this.#added(nodeId, peer),
+    )
     transport.onFrame('forward', (from, frame) => this.#onFrame(from, frame))
     transport.onDrain((nodeId, channel) => {
       if (channel === 'forward') this.#onDrain(nodeId)
@@ -105,13 +113,6 @@ export class PeerForwarder implements Forwarder {
 
   get members(): readonly NodeId[] {
     return this.#members
-  }
-
-  get isCatchingUp(): boolean {
-    for (const peer of this.#peers.values()) {
-      if (peer.presence === 'member' && peer.isResumed && peer.queue.isDurable) return true
-    }
-    return false
   }
 
   /** Whether nothing is left that some node has not accepted. */
@@ -240,6 +241,15 @@ export class PeerForwarder implements Forwarder {
     this.#forwardTo(nodeId, publication, target, acceptance, attempt)
   }
 
+  debtsOf(publisher: ClientId): Promise<readonly Debt[]> | undefined {
+    return this.#debts.of(publisher)
+  }
+
+  /** As `PublishRouter.takeOver`. `self`: this node. */
+  takeOver(self: NodeId, publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void {
+    if (!this.#isStopped) this.#debts.takeOver(self, publisher, debts, acceptance)
+  }
+
   #forwardTo(
     nodeId: NodeId,
     publication: Publication,
@@ -276,7 +286,7 @@ export class PeerForwarder implements Forwarder {
   #forward(
     nodeId: NodeId,
     peer: ForwardPeer,
-    { qos, expiresAtMs }: Publication,
+    { qos, expiresAtMs, publisher }: Publication,
     frame: Uint8Array,
     acceptance: Acceptance | undefined,
     attempt: number,
@@ -287,7 +297,11 @@ export class PeerForwarder implements Forwarder {
       else this.stats.dropped++
       return
     }
-    peer.queue.add(frame, expiresAtMs, acceptance, attempt)
+    peer.queue.add(frame, expiresAtMs, acceptance, attempt, isForGroup(frame) ? '' : publisher)
+    this.#added(nodeId, peer)
+  }
+
+  #added(nodeId: NodeId, peer: ForwardPeer): void {
     this.#sendWaiting(nodeId, peer)
     peer.watchLateness(this.#components.clock, this.#options.acceptTimeoutMs, this.#onLate)
     this.#updateFull(peer)
@@ -378,6 +392,7 @@ export class PeerForwarder implements Forwarder {
     const { transport } = this.#components
     const { queue } = peer
     for (let next = queue.next; next !== undefined; next = queue.next) {
+      if (next.gate !== undefined && !this.#mayLeave(peer, next)) return
       stampPublish(next.frame, next.sequence, this.#remainingMs(next.expiresAtMs))
       if (!transport.send(nodeId, 'forward', next.frame)) return
       this.stats.sent++
@@ -385,6 +400,13 @@ export class PeerForwarder implements Forwarder {
       queue.advance()
     }
     if (queue.isDurable) queue.refill(peer.onRefilled)
+  }
+
+  /** Before its receipt is on disk a publication at QoS 2 stays here: repeated after a crash, it would be another one. */
+  #mayLeave(peer: ForwardPeer, entry: OutgoingForward): boolean {
+    peer.isHeldBack = (entry.gate?.sendAfter ?? 0) > this.#components.journal.committed
+    if (!peer.isHeldBack) entry.gate = undefined
+    return !peer.isHeldBack
   }
 
   #updateFull(peer: ForwardPeer): void {
@@ -486,9 +508,8 @@ export class PeerForwarder implements Forwarder {
   #onCommitted(upTo: number): void {
     this.#receiver.onCommitted(upTo)
     for (const [nodeId, peer] of this.#peers) {
-      if (!peer.queue.isDurable) continue
-      peer.queue.onCommitted(upTo)
-      this.#sendWaiting(nodeId, peer)
+      if (peer.queue.isDurable) peer.queue.onCommitted(upTo)
+      if (peer.queue.isDurable || peer.isHeldBack) this.#sendWaiting(nodeId, peer)
     }
   }
 }

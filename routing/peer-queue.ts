@@ -6,12 +6,14 @@
  * does not send. Invariants: publications are sent in the order they were added; a publisher is told that one is kept only
  * when the peer has it or the disk will.
  */
+import type { ClientId } from '../src/core/ids.ts'
 import { errorMessage } from '../src/core/errors.ts'
 import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
 import type { OutboxRecord } from '../src/core/ports/outbox-journal.ts'
 import type { Acceptance } from '../src/core/ports/routing.ts'
+import type { MessageId } from '../src/core/publication.ts'
 import type { LatencyHistogram } from './latency-histogram.ts'
 import type { Outbox } from './outbox.ts'
 import { OutgoingForwards, type OutgoingForward } from './outgoing-forwards.ts'
@@ -47,6 +49,7 @@ interface Held {
   readonly frame: Uint8Array
   readonly expiresAtMs: number | undefined
   readonly acceptance: Acceptance | undefined
+  readonly publisher: ClientId
 }
 
 export class PeerQueue {
@@ -103,26 +106,42 @@ export class PeerQueue {
     return this.#isFull
   }
 
-  /** `attempt`: how many nodes it was sent to before. */
+  /** `attempt`: how many nodes it was sent to before. `publisher`: whose order it is part of. */
   add(
     frame: Uint8Array,
     expiresAtMs: number | undefined,
     acceptance: Acceptance | undefined,
     attempt = 0,
+    publisher: ClientId = '',
   ): void {
     if (!this.#isDurable) {
-      this.#outgoing.add(frame, expiresAtMs, acceptance, this.#components.clock.now(), attempt)
+      this.#outgoing.add(frame, expiresAtMs, acceptance, this.#components.clock.now(), attempt, publisher)
     } else if (this.#held.length === 0 && this.#outgoing.firstUnstored === undefined && this.#fits(frame)) {
-      this.#store({ frame, expiresAtMs, acceptance })
+      this.#store({ frame, expiresAtMs, acceptance, publisher })
     } else if (this.#isAway) {
       this.#components.stats.outboxDropped++
       this.#added--
     } else {
       acceptance?.expect()
-      this.#held.push({ frame, expiresAtMs, acceptance })
+      this.#held.push({ frame, expiresAtMs, acceptance, publisher })
     }
     this.#added++
     this.#updateFull()
+  }
+
+  /** Whether something of that publisher's lies in the outbox. */
+  owes(publisher: ClientId): boolean {
+    return this.#outbox.publishers.positionsOf(publisher).size > 0
+  }
+
+  /** Of the newest publication of that publisher in the outbox. */
+  lastIdOf(publisher: ClientId): MessageId | undefined {
+    return this.#outbox.publishers.lastIdOf(publisher)
+  }
+
+  /** What lies in the outbox of that publisher's, as far as it is committed, in order. */
+  debtsOf(publisher: ClientId): AsyncIterable<OutboxRecord> {
+    return this.#outbox.readOf(publisher)
   }
 
   /** The next to send on the present link, or undefined. */
@@ -246,15 +265,16 @@ export class PeerQueue {
     onRefilled()
   }
 
-  #take({ position, expiresAtMs, frame }: OutboxRecord): void {
+  #take({ position, expiresAtMs, publisher, frame }: OutboxRecord): void {
     const { clock, stats } = this.#components
     this.#outbox.taken(position)
     if (expiresAtMs !== undefined && expiresAtMs <= clock.wallNow()) {
       stats.outboxExpired++
-      this.#outbox.remove(position, frame.length)
+      this.#outbox.remove(position, frame.length, publisher)
     } else {
       // A copy: sending writes into it.
-      this.#outgoing.addStored(Uint8Array.from(frame), expiresAtMs, position, clock.now())
+      const copy = Uint8Array.from(frame)
+      this.#outgoing.addStored(copy, expiresAtMs, position, clock.now(), publisher, undefined)
     }
   }
 
@@ -273,7 +293,7 @@ export class PeerQueue {
     const { stats } = this.#components
     for (let entry = this.#outgoing.firstUnstored; entry !== undefined;) {
       if (!this.#fits(entry.frame)) return
-      const sequence = this.#outbox.add(entry.frame, entry.expiresAtMs)
+      const sequence = this.#outbox.add(entry.frame, entry.expiresAtMs, entry.publisher)
       stats.stored++
       this.#outbox.taken(this.#outbox.last)
       this.#outgoing.stored(this.#outbox.last)
@@ -293,19 +313,20 @@ export class PeerQueue {
     if (taken > 0) this.#held = this.#held.slice(taken)
   }
 
-  #store({ frame, expiresAtMs, acceptance }: Held): void {
-    const sequence = this.#outbox.add(frame, expiresAtMs)
+  #store({ frame, expiresAtMs, acceptance, publisher }: Held): void {
+    const sequence = this.#outbox.add(frame, expiresAtMs, publisher)
     acceptance?.requireCommitted(sequence)
     this.#components.stats.stored++
     if (this.#outbox.unreadCount > 1 || !this.#hasRoom()) return
     const { last } = this.#outbox
     this.#outbox.taken(last)
-    this.#outgoing.addStored(frame, expiresAtMs, last, this.#components.clock.now())
+    const { clock } = this.#components
+    this.#outgoing.addStored(frame, expiresAtMs, last, clock.now(), publisher, acceptance)
   }
 
-  #onAccepted({ position, frame, acceptance, atMs }: OutgoingForward): void {
+  #onAccepted({ position, frame, acceptance, atMs, publisher }: OutgoingForward): void {
     if (position > 0) {
-      this.#outbox.remove(position, frame.length)
+      this.#outbox.remove(position, frame.length, publisher)
     } else {
       this.#components.latency.add(this.#nowMs - atMs)
       acceptance?.settle()

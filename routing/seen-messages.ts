@@ -27,6 +27,12 @@ export class SeenMessages {
     return this.#incarnations.get(incarnation)?.has(number) === true
   }
 
+  /** Whether a later number of that incarnation was added before: its own node sends them in rising order. */
+  isOvertaken({ incarnation, number }: MessageId): boolean {
+    const numbers = incarnation === this.#lastIncarnation ? this.#last : this.#incarnations.get(incarnation)
+    return numbers !== undefined && number <= numbers.highest
+  }
+
   add({ incarnation, number }: MessageId): void {
     if (this.#last === undefined || incarnation !== this.#lastIncarnation) this.#turnTo(incarnation)
     this.#last?.add(number)

@@ -69,6 +69,10 @@ class TracedAcceptance implements Acceptance {
     this.#span = span
   }
 
+  get sendAfter(): number {
+    return this.#acceptance?.sendAfter ?? 0
+  }
+
   expect(): void {
     this.#acceptance?.expect()
   }

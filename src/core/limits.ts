@@ -109,6 +109,12 @@ export const limits = {
    */
   tailIdsMax: 65_536,
   tailIdsTotalMax: 1_000_000,
+  /**
+   * Publications in outboxes, and bytes of them, that a session takes along when its client had published them; of more none is
+   * taken, and what the client publishes next may overtake them (counted).
+   */
+  debtsMax: 10_000,
+  debtBytesMax: 8 * 1024 * 1024,
   /** Incarnations of which a moved session knows what it has had; beyond it a late copy from an old one may come twice. */
   floorsMax: 64,
   /** Questions for sessions of owners without a link that a node has in the coordination store; later ones fail at once. */

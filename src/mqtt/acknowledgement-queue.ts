@@ -19,6 +19,8 @@ export class AcknowledgementSlot implements Acceptance {
   reasonCode = 0
   /** Journal sequence that must be committed first. */
   storeSequence = 0
+  /** As `Acceptance.sendAfter`. */
+  sendAfter = 0
   outstanding = 0
   /** What is to happen once the answer has been written. */
   afterwards: (() => void) | undefined

@@ -22,9 +22,11 @@ import type {
   TailMark,
   WillRecord,
 } from '../core/ports/session-journal.ts'
+import type { Debt } from '../core/ports/routing.ts'
 import type { MessageId } from '../core/publication.ts'
 import { limits } from '../core/limits.ts'
 import type { TailAnswer } from '../core/ports/session-ownership.ts'
+import { DebtSettlement } from './debt-settlement.ts'
 import { IngressFloors } from './ingress-floors.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { SessionArrival, type IdBudget } from './session-arrival.ts'
@@ -50,6 +52,8 @@ interface StagedSession {
   readonly sent: Set<number>
   readonly received: ReceivedRecord[]
   readonly known: MessageId[]
+  readonly debts: Debt[]
+  debtBytes: number
   will: WillRecord | undefined
 }
 
@@ -138,9 +142,18 @@ export class SessionArrivals {
     this.#hold(session, arrival)
     replaced?.withdraw() // after the new one is in the routes, so that its filters never leave them
     this.#keeper.put(session)
+    this.#takeOver(session, staged.debts)
     // At the start the node has not joined yet: they are awaited when the old owner asks.
     if (isClaimed) this.#awaitRoutes(session, arrival)
     return session
+  }
+
+  /** Before its client can publish anything here. */
+  #takeOver(session: Session, debts: readonly Debt[]): void {
+    if (debts.length === 0) return
+    const settlement = new DebtSettlement(session)
+    this.#services.router.takeOver(session.clientId, debts, settlement)
+    settlement.settle()
   }
 
   /** A stored session to which messages may still follow is as one that has just arrived. */
@@ -278,14 +291,16 @@ function markOf(session: Session, { nodeId, token }: StagedOrigin): TailMark | u
 }
 
 function newStaged(record: SessionRecord, origin: StagedOrigin): StagedSession {
-  const lists = { subscriptions: [], queue: [], sent: new Set<number>(), received: [], known: [] }
-  return { record, origin, ...lists, will: undefined }
+  const lists = { subscriptions: [], queue: [], sent: new Set<number>(), received: [], known: [], debts: [] }
+  return { record, origin, ...lists, debtBytes: 0, will: undefined }
 }
 
 /** Whether a session can have that, behind what it has. */
-function isPossible({ queue }: StagedSession, part: SessionPart): boolean {
+function isPossible({ queue, debts, debtBytes }: StagedSession, part: SessionPart): boolean {
   if (part.type === 'subscription') return parseFilter(part.subscription.filter) !== undefined
   if (part.type === 'received') return part.packetId > 0
+  if (part.type === 'debt')
+    return debts.length < limits.debtsMax && debtBytes + part.debt.frame.length <= limits.debtBytesMax
   return part.type !== 'entry' || part.entry.position > (queue.at(-1)?.position ?? -1)
 }
 
@@ -302,6 +317,10 @@ function add(staged: StagedSession, part: SessionPart): void {
       break
     case 'known':
       staged.known.push(part.id)
+      break
+    case 'debt':
+      staged.debts.push(part.debt)
+      staged.debtBytes += part.debt.frame.length
       break
     case 'entry':
       staged.queue.push(part.entry)

@@ -7,6 +7,7 @@
  */
 import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
+import type { Debt } from '../core/ports/routing.ts'
 import type { QueuedRecord, SessionPart } from '../core/ports/session-journal.ts'
 import type { MessageId } from '../core/publication.ts'
 import type { FreezeAnswer, LeavingSession, SessionSnapshot } from '../core/ports/session-ownership.ts'
@@ -22,11 +23,8 @@ import { willRecord } from './will.ts'
  * reached it there had followed, it belongs in between. A session may move 2^26 times before positions run out.
  */
 const GAP = 2 ** 26
-/** How long a session waits, once its client's publications are accepted, for outboxes to drain. */
-const CATCH_UP_MS = 1500
-const CATCH_UP_POLL_MS = 20
 
-type DepartureServices = Pick<MqttServices, 'journal' | 'clock' | 'forwarder' | 'router'>
+type DepartureServices = Pick<MqttServices, 'journal' | 'forwarder' | 'router'>
 
 export class SessionDepartures {
   readonly #services: DepartureServices
@@ -56,8 +54,9 @@ export class SessionDepartures {
       session.token = token
     } else if (session.departure.to !== to) return 'busy'
     const { departure } = session
-    this.#whenSettled(session, () => {
-      if (session.departure !== departure || this.#keeper.get(clientId) !== session) return
+    const isMeant = (): boolean => session.departure === departure && this.#keeper.get(clientId) === session
+    session.whenSettled(() => {
+      if (!isMeant()) return
       this.#services.journal.putSession(session.record())
       const floors = new IngressFloors(session.floors?.list())
       floors.raise(this.#services.router.receivedUpTo())
@@ -66,24 +65,19 @@ export class SessionDepartures {
         parts: partsOf(session, departure.nextPosition),
       }
       this.#commits.whenCommitted(() => {
-        if (session.departure === departure && this.#keeper.get(clientId) === session) done(snapshot)
+        this.#withDebts(clientId, snapshot, whole => {
+          if (isMeant()) done(whole)
+        })
       })
     })
     return 'frozen'
   }
 
-  /**
-   * When everything the client published is accepted by everybody, and, as far as that does not take long, has left the outboxes
-   * of those who were late: what it publishes on the next node must not overtake it.
-   */
-  #whenSettled(session: Session, done: () => void): void {
-    const { clock, forwarder } = this.#services
-    const endMs = clock.now() + CATCH_UP_MS
-    const check = (): void => {
-      if (forwarder.isCatchingUp && clock.now() < endMs) clock.schedule(CATCH_UP_POLL_MS, check)
-      else done()
-    }
-    session.whenSettled(check)
+  /** With what other nodes are still owed of the client's, if anything is. */
+  #withDebts(clientId: ClientId, snapshot: SessionSnapshot, done: (snapshot: SessionSnapshot) => void): void {
+    const reading = this.#services.forwarder.debtsOf(clientId)
+    if (reading === undefined) done(snapshot)
+    else void reading.then(debts => done({ ...snapshot, parts: [...snapshot.parts, ...debts.map(partOf)] }))
   }
 
   isLeaving(clientId: ClientId, token: FencingToken): boolean {
@@ -155,6 +149,10 @@ export class SessionDepartures {
 function isOwnedUnder(session: Session, token: FencingToken): boolean {
   const order = compareTokens(session.token, token)
   return order === 0 || (order < 0 && !session.isClaimed && session.departure === undefined)
+}
+
+function partOf(debt: Debt): SessionPart {
+  return { type: 'debt', debt }
 }
 
 function nameOf(id: MessageId | undefined): string {

@@ -58,6 +58,18 @@ export function forwardQueueMetrics(
       read: () => stats.lateness,
     },
     {
+      name: 'forward_debts_taken_total',
+      type: 'counter',
+      help: 'Publications in outboxes of other nodes that a session brought along whose client had published them.',
+      read: () => stats.debtsTaken,
+    },
+    {
+      name: 'forward_debts_left_total',
+      type: 'counter',
+      help: 'Sessions that left with too many such publications to bring along: what their clients publish next may overtake them.',
+      read: () => stats.debtsLeft,
+    },
+    {
       name: 'forward_stored_total',
       type: 'counter',
       help: 'Publications put into an outbox.',

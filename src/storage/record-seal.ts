@@ -9,8 +9,11 @@ import { GrapevineError } from '../core/errors.ts'
  * version is told apart from a damaged one. Numbers are big-endian; integers beyond 32 bits are IEEE doubles, exact to 2^53.
  */
 
-const VERSION = 3
-/** Version 2 differs in that publications have no ids, which their flags say; it is read, not written. */
+const VERSION = 4
+/**
+ * Version 2 differs in that publications have no ids, which their flags say, version 3 in that messages in an outbox have no
+ * publisher; they are read, not written.
+ */
 const VERSION_READ_MIN = 2
 const kinds = {
   session: 1,

@@ -4,8 +4,8 @@ import type { JournalWriter } from './journal-writer.ts'
 import { allocate, bodyEnd, corrupt, seal, unseal } from './record-seal.ts'
 
 /*
- * outbox/<node>/<position>: body: expires at (8, double; 0 = never), frame (the rest). Positions have 16 decimal digits, so
- * that keys sort by position; a node id has no `/`.
+ * outbox/<node>/<position>: body: expires at (8, double; 0 = never), publisher (its length (2), then UTF-8; not in version 3),
+ * frame (the rest). Positions have 16 decimal digits, so that keys sort by position; a node id has no `/`.
  */
 
 const OUTBOX_PREFIX = 'outbox/'
@@ -14,7 +14,10 @@ const POSITION_DIGITS = 16
 /** Positions of one page share all digits but the last three: reading a page touches no key of those before it. */
 const PAGE_POSITIONS = 1000
 const PAGE_DIGITS = POSITION_DIGITS - 3
-const HEADER_BYTES = 8
+const EXPIRY_BYTES = 8
+const LENGTH_BYTES = 2
+const BODY_AT = 2
+const FIRST_WITH_PUBLISHER = 4
 
 /** The outboxes on the node's own store, one row per publication and peer. */
 export class StoreOutboxJournal implements OutboxJournal {
@@ -24,11 +27,14 @@ export class StoreOutboxJournal implements OutboxJournal {
     this.#writer = writer
   }
 
-  put(nodeId: NodeId, { position, expiresAtMs, frame }: OutboxRecord): number {
+  put(nodeId: NodeId, { position, expiresAtMs, publisher, frame }: OutboxRecord): number {
     const key = keyOf(nodeId, position)
-    const bytes = allocate('outbox message', HEADER_BYTES + frame.length)
-    bytes.writeDoubleBE(expiresAtMs ?? 0, 2)
-    bytes.set(frame, 2 + HEADER_BYTES)
+    const publisherBytes = Buffer.byteLength(publisher)
+    const bytes = allocate('outbox message', EXPIRY_BYTES + LENGTH_BYTES + publisherBytes + frame.length)
+    let at = bytes.writeDoubleBE(expiresAtMs ?? 0, BODY_AT)
+    at = bytes.writeUInt16BE(publisherBytes, at)
+    at += bytes.write(publisher, at)
+    bytes.set(frame, at)
     return this.#writer.putNew(key, seal(key, bytes))
   }
 
@@ -66,14 +72,23 @@ function digits(value: number, count: number): string {
 function decode(key: string, value: Uint8Array): { nodeId: NodeId; record: OutboxRecord } {
   const [, nodeId, position] = KEY.exec(key) ?? []
   if (nodeId === undefined) throw corrupt(key, 'no such key is ever written')
-  const bytes = unseal(key, value, 'outbox message', HEADER_BYTES + 1)
-  const expiresAtMs = bytes.readDoubleBE(2)
+  const bytes = unseal(key, value, 'outbox message', EXPIRY_BYTES + LENGTH_BYTES)
+  const expiresAtMs = bytes.readDoubleBE(BODY_AT)
+  let at = BODY_AT + EXPIRY_BYTES
+  let publisher = ''
+  if (bytes.readUInt8(0) >= FIRST_WITH_PUBLISHER) {
+    const end = at + LENGTH_BYTES + bytes.readUInt16BE(at)
+    if (end > bodyEnd(bytes)) throw corrupt(key, 'it ends too early')
+    publisher = bytes.toString('utf8', at + LENGTH_BYTES, end)
+    at = end
+  }
   return {
     nodeId,
     record: {
       position: Number(position),
       expiresAtMs: expiresAtMs === 0 ? undefined : expiresAtMs,
-      frame: bytes.subarray(2 + HEADER_BYTES, bodyEnd(bytes)),
+      publisher,
+      frame: bytes.subarray(at, bodyEnd(bytes)),
     },
   }
 }

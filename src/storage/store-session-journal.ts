@@ -207,6 +207,7 @@ export class StoreSessionJournal implements SessionJournal {
       case 'will':
         return this.#putWill(rows, part.will)
       case 'known':
+      case 'debt':
         return this.appended
       case 'entry':
         if (!('isReleased' in part.entry)) return this.#enqueue(rows, part.entry)

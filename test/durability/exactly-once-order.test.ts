@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
 import { MqttHarness } from '../mqtt/support/mqtt-harness.ts'
 import type { MemoryClient } from '../mqtt/support/memory-stream.ts'
+import { wantRemotely } from '../support/remote-filters.ts'
 
 /*
  * A crash takes back what is not committed. What a subscriber was told at QoS 2 before that, the broker would contradict
@@ -68,5 +69,42 @@ describe('To a durable session at QoS 2', () => {
     await commit()
     assert.equal(early, 0, 'PUBLISH left before the journal had it')
     assert.equal(subscriber.of('publish').length, 1)
+  })
+
+  it('from a durable publisher, a message may go to other nodes once its receipt is committed, not before', async () => {
+    wantRemotely(harness.remote, 'node-1', ['b'])
+    const durable = await harness.connect('d', { clean: false, properties: { sessionExpiryInterval: 3600 } })
+    isHolding = true
+    durable.send({
+      cmd: 'publish',
+      topic: 'b',
+      payload: 'x',
+      qos: 2,
+      messageId: 1,
+      dup: false,
+      retain: false,
+    })
+    await harness.settle()
+    const [forwarded] = harness.forwarder.forwarded
+    const sendAfter = forwarded?.acceptance?.sendAfter ?? 0
+    assert.ok(sendAfter > harness.journal.committed, 'nothing holds it back')
+    await commit()
+    assert.ok(sendAfter <= harness.journal.committed, 'it waits for more than its receipt')
+  })
+
+  it('from a publisher whose session ends with its connection, a message goes to other nodes at once', async () => {
+    wantRemotely(harness.remote, 'node-1', ['b'])
+    isHolding = true
+    publisher.send({
+      cmd: 'publish',
+      topic: 'b',
+      payload: 'x',
+      qos: 2,
+      messageId: 1,
+      dup: false,
+      retain: false,
+    })
+    await harness.settle()
+    assert.equal(harness.forwarder.forwarded[0]?.acceptance?.sendAfter ?? 0, 0)
   })
 })

@@ -101,6 +101,33 @@ describe('PeerForwarder', () => {
     assert.equal(acceptance.outstanding, 0)
   })
 
+  for (const how of ['directly', 'through the outbox'] as const) {
+    it(`sends a publication ${how}, and what is behind it, once the journal has what it is to be sent after`, async () => {
+      a.isHeld = true
+      if (how !== 'directly') {
+        a.transport.disconnect('b')
+        a.know()
+      }
+      const held = new CountedAcceptance()
+      held.sendAfter = Infinity
+      a.writer.atomically(() => {
+        a.forwarder.forward('b', publication('held', 2), held)
+        a.writer.put('receipt', Uint8Array.of(1))
+      })
+      held.sendAfter = a.writer.appended
+      a.forwarder.forward('b', publication('behind', 1), undefined)
+      a.forwarder.forward('b', publication('beside', 0), undefined)
+      a.know(b)
+      await clock.advance(500)
+      const early = b.received.splice(0)
+      a.commit()
+      await clock.advance(50)
+      assert.deepEqual(early, how === 'directly' ? ['beside'] : [])
+      assert.deepEqual(b.received, ['held', 'behind'])
+      assert.equal(held.outstanding, 0)
+    })
+  }
+
   it('sends again after a lost link what was not accepted, and the receiver delivers it once', async () => {
     b.isJournaling = b.isHeld = true
     const acceptance = new CountedAcceptance()

@@ -1,4 +1,4 @@
-import type { NodeId } from '../ids.ts'
+import type { ClientId, NodeId } from '../ids.ts'
 
 /** What waits on disk for a peer that has not accepted it. */
 export interface OutboxRecord {
@@ -6,6 +6,8 @@ export interface OutboxRecord {
   readonly position: number
   /** Wall clock ms, after which it need not be sent; undefined = never expires. */
   readonly expiresAtMs: number | undefined
+  /** Client that published it; empty when that does not matter. */
+  readonly publisher: ClientId
   /** As handed to `put`; not to be modified. */
   readonly frame: Uint8Array
 }

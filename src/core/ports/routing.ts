@@ -1,4 +1,4 @@
-import type { Incarnation, NodeId } from '../ids.ts'
+import type { ClientId, Incarnation, NodeId } from '../ids.ts'
 import type { MessageId, Publication } from '../publication.ts'
 import type { QoS } from '../qos.ts'
 
@@ -166,8 +166,26 @@ export interface Acceptance {
   settle(): void
   /** Raises the journal sequence that must be committed first. */
   requireCommitted(storeSequence: number): void
+  /**
+   * Journal sequence that must be committed before the publication, and what is behind it, leaves for any other node. Infinity
+   * while it is not known, which it is before the turn of the publication ends. 0 or absent: none.
+   */
+  readonly sendAfter?: number
   /** What is to happen once the publisher's answer has been written, if it ever is. */
   afterwards?: (() => void) | undefined
+}
+
+/**
+ * A publication at QoS ≥ 1 in some node's outbox for another, which its publisher takes along when its session moves: what it
+ * publishes next must not overtake it.
+ */
+export interface Debt {
+  /** Whose outbox it lies in. */
+  readonly nodeId: NodeId
+  /** Wall clock, ms; undefined = never expires. */
+  readonly expiresAtMs: number | undefined
+  /** As between nodes (routing/WIRE.md). */
+  readonly frame: Uint8Array
 }
 
 /** A shared subscription, by name. */
@@ -202,10 +220,12 @@ export interface Forwarder {
   /** Live members, self left out. Valid until the next change, not to be modified. */
   readonly members: readonly NodeId[]
   /**
-   * Some member that can be reached still gets what it was late for through its outbox: what is published on another node may
-   * overtake that.
+   * What lies in the outboxes of that publisher's, per node in the order published; undefined when there is nothing. When there is
+   * more than `limits` allow, none of it (counted). Never rejects.
    */
-  readonly isCatchingUp: boolean
+  debtsOf(publisher: ClientId): Promise<readonly Debt[]> | undefined
+  /** As `PublishRouter.takeOver`. `self`: this node. */
+  takeOver(self: NodeId, publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void
   /**
    * Calls back, once and never inside this call, when each of these nodes has said that nothing is left of the publications at
    * QoS ≥ 1 it had for this node when it was asked, outbox included: all are accepted here, and delivered. It is asked after
@@ -226,6 +246,11 @@ export interface PublishRouter {
    * when it was routed by another node, to this node's sessions unless it reached them. Within a change of the journal.
    */
   repeat(publication: Publication, acceptance: Acceptance, isFromElsewhere: boolean): void
+  /**
+   * Sends what the publisher's earlier node owes others, under the ids it has, before anything it publishes here; that node goes
+   * on owing it, and who gets it twice drops it by its id. `acceptance` as in `publish`.
+   */
+  takeOver(publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void
   /**
    * For each incarnation heard of lately, this one first, then the last heard first: the highest number, reserved ones aside, of
    * what it published and this node has. Whatever of lower numbers is routed here has come, unless its node still has it in an

@@ -1,5 +1,6 @@
 import type { ClientId, FencingToken, NodeId } from '../ids.ts'
 import type { MessageId, Publication } from '../publication.ts'
+import type { Debt } from './routing.ts'
 import type { QoS } from '../qos.ts'
 
 /** A session on its way to another node: what comes from now on follows as the tail (PROTOCOLS section 4). */
@@ -109,6 +110,8 @@ export type SessionPart =
   | { readonly type: 'will'; readonly will: WillRecord }
   /** A publication it has had already and may be sent once more by an earlier owner. Not kept on disk. */
   | { readonly type: 'known'; readonly id: MessageId }
+  /** Its client published it, and it is still owed to some node. Not kept on disk: the old owner goes on owing it. */
+  | { readonly type: 'debt'; readonly debt: Debt }
 
 /**
  * The one way durable session state changes (DESIGN section 10). Every method queues its change without blocking and

@@ -127,13 +127,17 @@ function takeAcknowledged(connection: ClientConnection, topic: string, refusal: 
     // Either all of it survives a crash or nothing: the identifier, and the message with everybody who gets it.
     const receipt = session?.receipt(packetId)
     if (receipt === undefined) {
+      // At other nodes before it is kept here, it would come there again as another message after a crash.
+      if (session?.isJournaled === true) slot.sendAfter = Infinity
       journal.atomically(() => {
         route(connection, publication, slot)
         session?.receive(packetId, publication.id, slot)
       })
+      if (session?.isJournaled === true) slot.sendAfter = journal.appended
     } else if (receipt.id !== undefined && receipt.acceptance.outstanding > 0) {
       // A duplicate [MQTT-4.3.3-10], but others may lack it: they know it by its id.
       const { id, isFromElsewhere = false } = receipt
+      if (session?.isJournaled === true) slot.sendAfter = journal.appended
       journal.atomically(() => {
         services.router.repeat({ ...publication, id }, slot, isFromElsewhere)
         session?.receive(packetId, id, slot)

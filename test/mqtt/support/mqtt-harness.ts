@@ -94,7 +94,6 @@ export class SteeredBarrier implements RouteBarrier {
 
 export class SteeredForwarder implements Forwarder {
   isFull = false
-  isCatchingUp = false
   readonly members: readonly string[] = []
   readonly forwarded: { nodeId: string; topic: string; acceptance: Acceptance | undefined }[] = []
 
@@ -113,6 +112,12 @@ export class SteeredForwarder implements Forwarder {
   }
 
   whenFlushed(): void {}
+
+  debtsOf(): undefined {
+    return undefined
+  }
+
+  takeOver(): void {}
 
   onWritable(): void {}
 }

@@ -22,6 +22,7 @@ import { silentLogger } from '../../support/silent-logger.ts'
 export class CountedAcceptance implements Acceptance {
   outstanding = 0
   storeSequence = 0
+  sendAfter = 0
 
   expect(): void {
     this.outstanding++
