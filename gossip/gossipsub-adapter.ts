@@ -7,6 +7,17 @@ import { gossipMessageId } from './delta-codec.ts'
 /** Bytes gossipsub may hold for a peer that does not read; past it gossip to that peer stops until it reconnects. */
 const OUTBOUND_BYTES_MAX = 16 * 1024 * 1024
 
+/**
+ * The cluster is a full mesh, so an origin reaches everybody in one hop; what its neighbours forward besides only replaces copies
+ * that are lost, and costs every node a message per copy. Digests over the links find what is missing, within the time that
+ * announcements of message ids (IHAVE) would take.
+ */
+const FLOOD_AND_A_THIN_MESH = {
+  floodPublish: true,
+  ...{ D: 2, Dlo: 1, Dhi: 3, Dout: 0, Dscore: 1 },
+  ...{ Dlazy: 0, gossipFactor: 0 },
+}
+
 /** The one topic of a cluster. */
 export function gossipTopic(cluster: string): string {
   return `grapevine/${cluster}/interest`
@@ -23,6 +34,7 @@ export function gossipsubService(cluster: string): (components: GossipSubCompone
     allowedTopics: [gossipTopic(cluster)],
     fallbackToFloodsub: false,
     maxOutboundBufferSize: OUTBOUND_BYTES_MAX,
+    ...FLOOD_AND_A_THIN_MESH,
     // Peers are members, admitted by id: a score can only cut the cluster in two, as it does for many on one address.
     scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
   })

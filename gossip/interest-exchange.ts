@@ -50,7 +50,12 @@ export interface InterestExchangeOptions {
   readonly digestIntervalMs: number
 }
 
+/** The peers get their digests in so many turns of the interval, so that a node's messages do not leave, and arrive, all at once. */
+const DIGEST_TURNS = 8
+
 interface MemberInterest {
+  /** In which turn of the interval it gets its digest. */
+  readonly digestTurn: number
   readonly remote: RemoteInterest
   readonly deltas: RateLimit
   readonly frames: RateLimit
@@ -88,6 +93,8 @@ export class InterestExchange implements InterestListener, RouteBarrier {
   readonly #listeners: (() => void)[] = []
   #self: { readonly nodeId: NodeId; readonly incarnation: Incarnation } | undefined
   #digestTimer: Timer | undefined
+  #digestTurn = 0
+  #membersMade = 0
 
   constructor(components: InterestExchangeComponents, options: InterestExchangeOptions) {
     const { gossip, transport, local, clock } = components
@@ -138,7 +145,10 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     this.#self = { nodeId, incarnation }
     this.#local.start(nodeId, incarnation)
     const { digestIntervalMs } = this.#options
-    this.#digestTimer = this.#components.clock.repeat(digestIntervalMs, () => this.#sendDigests())
+    this.#digestTimer = this.#components.clock.repeat(digestIntervalMs / DIGEST_TURNS, () => {
+      this.#digestTurn = (this.#digestTurn + 1) % DIGEST_TURNS
+      this.#sendDigests(this.#digestTurn)
+    })
   }
 
   added(filter: string): void {
@@ -236,6 +246,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       onApplied: () => this.feeds.onIndexed(nodeId),
     })
     return {
+      digestTurn: this.#membersMade++ % DIGEST_TURNS,
       remote,
       deltas: new RateLimit(clock, limits.gossipDeltasPerSecondMax, limits.gossipDeltasBurstMax),
       frames: new RateLimit(clock, limits.interestBytesPerSecondMax, limits.interestBytesBurstMax),
@@ -354,8 +365,11 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     return undefined
   }
 
-  #sendDigests(): void {
-    for (const [nodeId, { isLinkUp }] of this.#members) if (isLinkUp) this.#sendDigest(nodeId)
+  /** To the peers of one turn, or to all. */
+  #sendDigests(turn?: number): void {
+    for (const [nodeId, { isLinkUp, digestTurn }] of this.#members) {
+      if (isLinkUp && (turn === undefined || turn === digestTurn)) this.#sendDigest(nodeId)
+    }
   }
 
   #sendDigest(nodeId: NodeId): void {

@@ -1,5 +1,8 @@
 /** Upper bounds, ms, of the classes in which spread times are counted; one more class takes what is later. */
-export const SPREAD_CLASSES_MS = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] as const
+export const SPREAD_CLASSES_MS = [
+  ...[1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 100],
+  ...[120, 150, 200, 300, 500, 1000, 2000, 5000],
+] as const
 
 /** What the interest exchange did since it was made; all counts. */
 export interface InterestStats {

@@ -12,6 +12,7 @@ import type { LoadAnswer, LoadRequest, LoadResults } from './load-protocol.ts'
  * read from one clock. Ends when its parent does.
  */
 let idle = new IdleClients()
+let spread: Spread | undefined
 
 async function perform(request: LoadRequest): Promise<LoadResults[keyof LoadResults]> {
   switch (request.kind) {
@@ -20,7 +21,11 @@ async function perform(request: LoadRequest): Promise<LoadResults[keyof LoadResu
     case 'connect-storm':
       return await runConnectStorm(request.spec, request.target, request.timing)
     case 'spread':
-      return await new Spread(request.spec, request.target, request.timing).run()
+      spread = new Spread(request.spec, request.target, request.timing)
+      return await spread.run()
+    case 'spread-close':
+      await spread?.close()
+      return null
     case 'takeover':
       return await new Takeover(request.spec, request.target, request.timing).run()
     case 'backlog':

@@ -10,6 +10,7 @@ export type LoadRequest =
   | { kind: 'flow'; spec: FlowSpec; target: LoadTarget; timing: LoadTiming }
   | { kind: 'connect-storm'; spec: ConnectStormSpec; target: LoadTarget; timing: LoadTiming }
   | { kind: 'spread'; spec: SpreadSpec; target: SpreadTarget; timing: LoadTiming }
+  | { kind: 'spread-close' }
   | { kind: 'takeover'; spec: TakeoverSpec; target: TakeoverTarget; timing: LoadTiming }
   | { kind: 'backlog'; spec: BacklogSpec; target: LoadTarget }
   | { kind: 'idle-open'; spec: IdleClientsSpec; target: LoadTarget }
@@ -19,6 +20,7 @@ export interface LoadResults {
   flow: FlowResult
   'connect-storm': ConnectStormResult
   spread: SpreadResult
+  'spread-close': null
   takeover: TakeoverResult
   backlog: BacklogResult
   'idle-open': null

@@ -14,7 +14,7 @@ const patienceMs = 2000
 /** Every so many changes one has a wildcard. */
 const wildcardEvery = 4
 
-/** Subscribes at the brokers in turn and publishes at all others. One instance, one run. */
+/** Subscribes at the brokers in turn and publishes at all others. One instance, one run; its clients stay until `close`. */
 export class Spread {
   readonly #spec: SpreadSpec
   readonly #target: SpreadTarget
@@ -66,14 +66,18 @@ export class Spread {
       const place = this.#probes[number % probesAfterMs.length]
       if (place !== undefined) place.missed += brokers.size
     }
-    const connections = [...this.#subscribers, ...this.#publishers]
-    await Promise.all(connections.map(connection => connection.close()))
     return {
       changes: changes.length,
       refused: this.#refused,
       suback: this.#latency.summary(),
       probes: this.#probes,
     }
+  }
+
+  /** Ends the clients, and so their subscriptions, all at once. */
+  async close(): Promise<void> {
+    const connections = [...this.#subscribers, ...this.#publishers]
+    await Promise.all(connections.map(connection => connection.close()))
   }
 
   async #connect(role: 'sub' | 'pub'): Promise<LoadConnection[]> {

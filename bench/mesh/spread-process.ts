@@ -1,6 +1,7 @@
 /**
- * A process with a cluster of nodes, complete ones on one embedded coordination store, as `grapevine dev` starts them; started by
- * spread-scenarios.ts with their number and a directory. Answers when they know each other.
+ * A process with nodes of a cluster, complete ones; started by spread-scenarios.ts with a directory, the number of nodes in the cluster,
+ * the first and the last of them that are here, and where etcd is. Without it all are here, on one embedded coordination store, as
+ * `grapevine dev` starts them. Answers when they know all others.
  */
 import { join } from 'node:path'
 import { parseConfig } from '../../src/config/parse-config.ts'
@@ -11,8 +12,9 @@ import { openSharedCoordination } from '../../src/node/shared-coordination.ts'
 import { ownCpuSeconds } from '../load/cpu-meter.ts'
 import type { SpreadAnswer, SpreadCounts, SpreadRequest } from './spread-protocol.ts'
 
-const [countText = '', directory = ''] = process.argv.slice(2)
-const count = Number(countText)
+const [directory = '', ...numbers] = process.argv.slice(2)
+const [count = 0, first = 0, last = 0] = numbers.slice(0, 3).map(Number)
+const etcd = numbers[3]
 const logger: Logger = {
   debug() {},
   info() {},
@@ -22,17 +24,21 @@ const logger: Logger = {
 }
 
 async function startNodes(): Promise<GrapevineNode[]> {
-  const { coordinationStore } = await openSharedCoordination(join(directory, 'coordination'))
+  const shared =
+    etcd === undefined ? await openSharedCoordination(join(directory, 'coordination')) : undefined
+  const coordination = etcd === undefined ? {} : { store: 'etcd' as const, etcd: { endpoints: [etcd] } }
   const nodes = await Promise.all(
-    Array.from({ length: count }, (_, index) => {
+    Array.from({ length: last - first + 1 }, (_, offset) => {
+      const index = first + offset
       const config = parseConfig({
+        coordination,
         node: { id: `node-${index}`, cluster: 'bench', dataDir: join(directory, `node-${index}`) },
         mqtt: { host: '127.0.0.1', port: 0 },
         mesh: { host: '127.0.0.1', port: 0 },
         admin: { host: '127.0.0.1', port: 0 },
         auth: { anonymous: true },
       })
-      return createNode(config, { coordinationStore, logger })
+      return createNode(config, { ...shared, logger })
     }),
   )
   while (!nodes.every(isLinked)) await new Promise(resolve => setTimeout(resolve, 50))

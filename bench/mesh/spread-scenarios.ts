@@ -13,52 +13,75 @@ const changesPerSecond = 20
 const settledMs = 100
 
 interface Cluster {
-  spread(spec: Omit<SpreadSpec, 'changesPerSecond'>): Promise<SpreadResult>
+  /** `measured` is called while the clients of the run are still there: when they go, so do all their subscriptions at once. */
+  spread(spec: Omit<SpreadSpec, 'changesPerSecond'>, measured?: () => Promise<void>): Promise<SpreadResult>
   counts(): Promise<SpreadCounts>
 }
 
-/** Runs `use` with a fresh cluster in one process on the brokers' core. */
+/** Runs `use` with a fresh cluster: in one process on the brokers' core, or in several on both, on the etcd of the run. */
 async function withCluster(
-  { cores, load, timing, signal }: RunContext,
+  { broker, cores, load, timing, signal }: RunContext,
+  processes: number,
   use: (cluster: Cluster) => Promise<Measurement>,
 ): Promise<Measurement> {
   const directory = await mkdtemp(join(tmpdir(), 'grapevine-bench-spread-'))
-  const worker = new RequestWorker<SpreadRequest, SpreadAnswer>({
-    ...{ importer: import.meta.url, script: './spread-process' },
-    args: [String(nodeCount), directory],
-    core: cores?.broker ?? null,
-    signal,
+  const each = nodeCount / processes
+  const workers = Array.from({ length: processes }, (_, index) => {
+    const numbers = [nodeCount, index * each, (index + 1) * each - 1].map(String)
+    return new RequestWorker<SpreadRequest, SpreadAnswer>({
+      ...{ importer: import.meta.url, script: './spread-process' },
+      args: [directory, ...numbers, ...(processes === 1 ? [] : [`http://127.0.0.1:${broker.port}`])],
+      core: processes === 1 ? (cores?.broker ?? null) : null,
+      signal,
+    })
   })
+  const ask = async (request: SpreadRequest): Promise<SpreadAnswer[]> =>
+    await Promise.all(workers.map(worker => worker.request(request)))
   try {
-    const { ports = [] } = await worker.request({ kind: 'ports' })
-    const counts = async (): Promise<SpreadCounts> => {
-      const answer = await worker.request({ kind: 'counts' })
-      if (answer.counts === undefined) throw new Error('the cluster did not answer with its counts')
-      return answer.counts
-    }
+    const ports = (await ask({ kind: 'ports' })).flatMap(answer => answer.ports ?? [])
+    const counts = async (): Promise<SpreadCounts> => sumOf(await ask({ kind: 'counts' }))
     const measurement = await use({
       counts,
-      spread: async spec =>
-        await load.request({
+      spread: async (spec, measured) => {
+        const result = await load.request({
           ...{ kind: 'spread', target: { ports }, timing },
           spec: { ...spec, changesPerSecond },
-        }),
+        })
+        await measured?.()
+        await load.request({ kind: 'spread-close' })
+        return result
+      },
     })
     return { ...measurement, cpuSeconds: (await counts()).cpuSeconds }
   } finally {
-    await worker.stop()
+    await Promise.all(workers.map(worker => worker.stop()))
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function measureSpread(context: RunContext): Promise<Measurement> {
-  return await withCluster(context, async cluster => {
+function sumOf(answers: readonly SpreadAnswer[]): SpreadCounts {
+  const sum: SpreadCounts = { bounds: [], counts: [], maxMs: 0, cpuSeconds: 0 }
+  for (const { counts } of answers) {
+    if (counts === undefined) throw new Error('the cluster did not answer with its counts')
+    sum.bounds = counts.bounds
+    for (const [index, count] of counts.counts.entries()) sum.counts[index] = (sum.counts[index] ?? 0) + count
+    sum.maxMs = Math.max(sum.maxMs, counts.maxMs)
+    sum.cpuSeconds += counts.cpuSeconds
+  }
+  return sum
+}
+
+async function measureSpread(context: RunContext, processes: number): Promise<Measurement> {
+  return await withCluster(context, processes, async cluster => {
     // Code that runs for the first time is no part of the spread.
     await cluster.spread({ prefix: 'warm-up', barrier: 'local', probesAfterMs: [] })
     const before = await cluster.counts()
+    let after = before
     const startMs = performance.now()
-    const { changes } = await cluster.spread({ prefix: 'local', barrier: 'local', probesAfterMs: [] })
-    const after = await cluster.counts()
+    const spec = { prefix: 'local', barrier: 'local', probesAfterMs: [] } as const
+    const { changes } = await cluster.spread(spec, async () => {
+      after = await cluster.counts()
+    })
     const seconds = (performance.now() - startMs) / 1000
     const counts = after.counts.map((count, index) => count - (before.counts[index] ?? 0))
     const bounds = [...after.bounds, Number.POSITIVE_INFINITY].map(bound => Math.min(bound, after.maxMs))
@@ -95,7 +118,7 @@ function percentileOf(bounds: readonly number[], counts: readonly number[], perc
 }
 
 async function measureMisses(context: RunContext): Promise<Measurement> {
-  return await withCluster(context, async cluster => {
+  return await withCluster(context, 1, async cluster => {
     await cluster.spread({ prefix: 'warm-up', barrier: 'local', probesAfterMs: [0, settledMs] })
     const local = await cluster.spread({
       prefix: 'local',
@@ -126,7 +149,22 @@ function shareOf({ probes }: SpreadResult, place: number): number {
   return (100 * missed) / sent
 }
 
-const cluster = `${nodeCount} complete nodes in one process; ${changesPerSecond} new subscriptions a second, at each node in turn, every fourth with a wildcard`
+const changesMade = `${changesPerSecond} new subscriptions a second, at each node in turn, every fourth with a wildcard`
+const cluster = `${nodeCount} complete nodes in one process; ${changesMade}`
+const judged =
+  "by the nodes' own histogram from a change until it is applied on all (bounds of its classes), then from SUBSCRIBE to SUBACK with barrier all"
+
+const spreadMetrics: Scenario['metrics'] = [
+  { key: 'spreadP99', title: 'p99 (class)', unit: 'ms', better: 'lower' },
+  { key: 'spreadP50', title: 'p50 (class)', unit: 'ms', better: 'lower' },
+  { key: 'spreadMax', title: 'max since start', unit: 'ms', better: 'lower' },
+  { key: 'batches', title: 'batches', unit: '' },
+  { key: 'subackP50', title: 'SUBACK at all: p50', unit: 'ms', better: 'lower' },
+  { key: 'subackP99', title: 'p99', unit: 'ms', better: 'lower' },
+  { key: 'subackMax', title: 'max', unit: 'ms', better: 'lower' },
+  { key: 'refused', title: 'refused', unit: '' },
+  { key: 'brokerCores', title: 'nodes', unit: 'cores' },
+]
 
 /** How fast subscriptions reach all nodes, and what is missed until they do. */
 export const spreadScenarios: readonly Scenario[] = [
@@ -134,22 +172,23 @@ export const spreadScenarios: readonly Scenario[] = [
     id: 'mesh-spread',
     group: 'mesh',
     title: 'Spread of subscriptions',
-    description: `${cluster}; by the nodes' own histogram from a change until it is applied on all (bounds of its classes), then from SUBSCRIBE to SUBACK with barrier all`,
-    metrics: [
-      { key: 'spreadP99', title: 'p99 (class)', unit: 'ms', better: 'lower' },
-      { key: 'spreadP50', title: 'p50 (class)', unit: 'ms', better: 'lower' },
-      { key: 'spreadMax', title: 'max since start', unit: 'ms', better: 'lower' },
-      { key: 'batches', title: 'batches', unit: '' },
-      { key: 'subackP50', title: 'SUBACK at all: p50', unit: 'ms', better: 'lower' },
-      { key: 'subackP99', title: 'p99', unit: 'ms', better: 'lower' },
-      { key: 'subackMax', title: 'max', unit: 'ms', better: 'lower' },
-      { key: 'refused', title: 'refused', unit: '' },
-      { key: 'brokerCores', title: 'nodes', unit: 'cores' },
-    ],
+    description: `${cluster}; ${judged}`,
+    metrics: spreadMetrics,
     budget: { kind: 'at-most', value: 100 },
     against: 'own',
     contestant: `${nodeCount} nodes`,
-    measure: measureSpread,
+    measure: async context => await measureSpread(context, 1),
+  },
+  {
+    id: 'mesh-spread-processes',
+    group: 'mesh',
+    title: 'Spread of subscriptions, nodes in four processes',
+    description: `${nodeCount} complete nodes, five in a process, on one etcd, all on both cores; ${changesMade}; ${judged}`,
+    metrics: spreadMetrics,
+    budget: { kind: 'at-most', value: 100 },
+    against: 'etcd',
+    contestant: `${nodeCount} nodes`,
+    measure: async context => await measureSpread(context, 4),
   },
   {
     id: 'mesh-misses',

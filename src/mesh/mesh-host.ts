@@ -3,10 +3,8 @@ import { lookup } from 'node:dns/promises'
 import { identify } from '@libp2p/identify'
 import type { Identify } from '@libp2p/identify'
 import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { Libp2pOptions } from 'libp2p'
@@ -14,6 +12,7 @@ import { errorMessage, GrapevineError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports/logger.ts'
 import type { PeerAddress } from '../core/ports/peer-transport.ts'
+import { leanNoise, leanYamux } from './lean-connection.ts'
 import { MemberGater, splitPeerId } from './member-gater.ts'
 import { silentLogger } from './silent-logger.ts'
 
@@ -143,8 +142,8 @@ export async function createMeshHost<Pubsub>(options: MeshHostOptions<Pubsub>): 
         announce: (options.announceAddresses ?? []).map(announcedMultiaddr),
       },
       transports: [tcp({ backlog: limits.listenBacklog })],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
+      connectionEncrypters: [leanNoise()],
+      streamMuxers: [leanYamux()],
       connectionGater: gater,
       connectionManager: {
         maxConnections: CONNECTIONS_MAX,

@@ -46,6 +46,8 @@ export class PeerLink {
   readonly #streams = new Map<PeerChannel, ChannelStream>()
   #isHeard = true
   #silentBeats = 0
+  /** Whether anything was sent since the last beat: then it needs none. */
+  #hasSpoken = false
   #forward: ChannelStream | undefined // of the map, without a look-up per frame
   #greeted = 0
 
@@ -98,6 +100,7 @@ export class PeerLink {
 
   flush(): void {
     if (this.#state !== 'up') return
+    this.#hasSpoken = true
     for (const stream of this.#streams.values()) stream.writer.flush()
   }
 
@@ -114,7 +117,8 @@ export class PeerLink {
       return
     }
     const stream = this.#streams.get(HEARTBEAT_CHANNEL)
-    if (stream !== undefined) sendNow(stream, HEARTBEAT)
+    if (!this.#hasSpoken && stream !== undefined) sendNow(stream, HEARTBEAT)
+    this.#hasSpoken = false
   }
 
   close(reason: string): void {
