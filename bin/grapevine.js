@@ -9,6 +9,18 @@ import { fileURLToPath, pathToFileURL } from 'url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const oldest = [22, 18]
 
+// Brokers live on short-lived network buffers outside V8's heap. A small nursery is emptied before they amount to much; with the
+// default one V8 marks the whole heap several times a second instead, which costs half the throughput and most of the tail latency.
+const nursery = '--max-semi-space-size=8'
+
+function wantsNursery() {
+  const isServing = ['start', 'dev', 'dev-node'].indexOf(process.argv[2]) !== -1
+  return (
+    isServing &&
+    !/max[-_]semi[-_]space[-_]size/.test(process.execArgv.concat(process.env.NODE_OPTIONS).join())
+  )
+}
+
 function isNewEnough() {
   const version = process.versions.node.split('.').map(Number)
   return version[0] > oldest[0] || (version[0] === oldest[0] && version[1] >= oldest[1])
@@ -21,7 +33,7 @@ function fail(message) {
 
 // The channel between the two tells the other when this process is gone, even by kill -9.
 function runWith(node) {
-  const argv = [fileURLToPath(import.meta.url)].concat(process.argv.slice(2))
+  const argv = [nursery, fileURLToPath(import.meta.url)].concat(process.argv.slice(2))
   const child = spawn(node, argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   signals.forEach(signal => process.on(signal, () => child.kill(signal)))
@@ -49,7 +61,11 @@ function runHere() {
 }
 
 const pinned = join(root, 'node_modules', '.bin', 'node')
-if (isNewEnough()) {
+if (isNewEnough() && wantsNursery() && process.execve !== undefined && !process.connected) {
+  // Replaces this process, which has no other way to set what V8 reads at its start.
+  const argv = [process.execPath, nursery].concat(process.execArgv, process.argv.slice(1))
+  process.execve(process.execPath, argv, process.env)
+} else if (isNewEnough()) {
   runHere()
 } else if (existsSync(pinned)) {
   runWith(pinned)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtemp, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -116,6 +116,8 @@ describe('grapevine dev', function () {
         assert.equal(dev.stdout.trimEnd().split('\n').length, 4, dev.stdout)
         assert.equal(new Set(nodes.map(({ pid }) => pid)).size, coordination === 'etcd' ? 3 : 1)
         for (const node of nodes) {
+          // What V8 reads at its start.
+          assert.match(await readFile(`/proc/${node.pid}/cmdline`, 'utf8'), /--max-semi-space-size=8/)
           assert.equal((await fetch(`${node.adminUrl}/ready`)).status, 200)
           const { cluster } = await statusOf(node)
           assert.deepEqual(

@@ -71,7 +71,7 @@ function spawnNode(
   config: NodeConfig,
   onMessage: (message: FromNodeProcess, pid: number) => void,
 ): ProcessHandle {
-  const child = spawn(process.execPath, [process.argv[1] ?? '', 'dev-node'], {
+  const child = spawn(process.execPath, [...heapFlags(), process.argv[1] ?? '', 'dev-node'], {
     detached: true,
     stdio: ['ignore', STDERR, STDERR, 'ipc'],
   })
@@ -95,6 +95,11 @@ function spawnNode(
       child.once('exit', (code, signal) => once(describeExit(code, signal)))
     },
   }
+}
+
+/** How V8 was told to size its heap, by bin/grapevine.js or by whoever started this process. */
+function heapFlags(): string[] {
+  return process.execArgv.filter(flag => flag.includes('semi-space'))
 }
 
 function withPorts(
