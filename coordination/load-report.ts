@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../src/core/ports/clock.ts'
 import type { MemberLoad } from '../src/core/ports/membership.ts'
 
 /** Between two writes of the member key for the sake of load. */
-const INTERVAL_MS = 15_000
+export const LOAD_REPORT_INTERVAL_MS = 15_000
 /** A count that differs by less than this part, or by less than a few, is not worth a write. */
 const NOTICEABLE_PART = 0.1
 const NOTICEABLE_COUNT = 10
@@ -40,7 +40,7 @@ export class LoadReport {
     if (this.#written !== undefined && !isNoticeable(this.#written, load)) return
     this.#written = load
     this.#write({ load })
-    this.#timer = this.#clock.schedule(INTERVAL_MS, () => this.#report())
+    this.#timer = this.#clock.schedule(LOAD_REPORT_INTERVAL_MS, () => this.#report())
   }
 }
 

@@ -6,7 +6,7 @@ import type { Random } from '../src/core/ports/random.ts'
 
 const INTERVAL_MS = 30_000
 /** Shares of the quota: of what is in use, and of the file, whose free pages are used again before it grows. */
-const IN_USE_MAX = 0.8
+export const IN_USE_MAX = 0.8
 const FILE_MAX = 0.95
 
 /**

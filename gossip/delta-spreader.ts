@@ -14,7 +14,7 @@ import { encodeStreamedDelta } from './interest-frame-codec.ts'
 import type { InterestStats } from './interest-stats.ts'
 
 /** Frames a node sends per second at most when all its deltas go by stream: one peer's costs this much of an interval. */
-const STREAM_MS_PER_PEER = 0.5
+export const STREAM_MS_PER_PEER = 0.5
 /** Over about this time the cluster's gossip messages are counted. */
 const RATE_WINDOW_MS = 1000
 

@@ -44,6 +44,7 @@ export const constantMeanings = {
   'node.bytesPerRemotePattern': 'bytes of heap per wildcard filter or group known of one other node',
   'node.bytesPerRemotePatternNode': 'bytes of heap per further node with the same one',
   'node.bytesPerRetained': 'bytes of memory per retained message beside its payload',
+  'node.bytesPerQueuedMessage': 'bytes of memory per message waiting in a session, beside its payload',
   'node.cpuUsPerAppliedChange': 'µs of CPU to apply one remote change of subscription, decoding included',
   'disk.bytesPerSession': 'bytes on a node’s disk per persistent session with one subscription',
   'disk.bytesPerSubscription': 'bytes on a node’s disk per further subscription of such a session',

@@ -1,5 +1,6 @@
 import type { CommandModule } from 'yargs'
 import { calibrateCommand } from './sim/calibrate.ts'
+import { capacityCommand } from './sim/capacity.ts'
 import { chaosCommand } from './sim/chaos.ts'
 import { replayCommand } from './sim/replay.ts'
 
@@ -8,6 +9,7 @@ export const simCommand: CommandModule = {
   describe: 'Simulate clusters: the production code under virtual time, network, etcd and disks',
   builder: yargs =>
     yargs
+      .command(capacityCommand)
       .command(chaosCommand)
       .command(replayCommand)
       .command(calibrateCommand)
