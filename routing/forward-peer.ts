@@ -61,6 +61,7 @@ export class ForwardPeer {
       presence,
       waiting: queue.count,
       isThroughOutbox: queue.isDurable,
+      isFull: queue.isFull,
       outboxMessages: queue.outboxCount,
       outboxBytes: queue.outboxByteCount,
     }

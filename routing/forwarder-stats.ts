@@ -12,6 +12,8 @@ export interface ForwarderStats extends OutboxStats {
   rejected: number
   /** Times a peer was late, so that its outbox came into use. */
   lateness: number
+  /** Publications given to a node whose queue was full: their publishers were not read further until it had room. */
+  heldBack: number
   /** Publications taken over from the earlier nodes of their publishers, to be sent before what these publish here. */
   debtsTaken: number
   /** Publishers that moved without what was owed of theirs, for it was too much: it may arrive behind what they published later. */
@@ -25,6 +27,7 @@ export function newForwarderStats(): ForwarderStats {
     abandoned: 0,
     rejected: 0,
     lateness: 0,
+    heldBack: 0,
     debtsTaken: 0,
     debtsLeft: 0,
     stored: 0,
@@ -40,6 +43,8 @@ export interface ForwardQueueStatus {
   /** Publications at QoS ≥ 1 it has not accepted. */
   readonly waiting: number
   readonly isThroughOutbox: boolean
+  /** Who publishes something for it is not read until there is room. */
+  readonly isFull: boolean
   readonly outboxMessages: number
   readonly outboxBytes: number
 }

@@ -81,7 +81,6 @@ export class PeerForwarder implements Forwarder {
   #onUndelivered: UndeliveredListener = () => undefined
   #onTrace: (from: NodeId, frame: Uint8Array) => boolean = () => true
   readonly #point: TracePoint
-  #fullPeers = 0
   #isStopped = false
   // The last publication and its frame: it usually goes to several peers in a row.
   #encoded: Publication | undefined
@@ -120,8 +119,8 @@ export class PeerForwarder implements Forwarder {
     return [...this.#peers.values()].every(({ queue }) => queue.count === 0)
   }
 
-  get isFull(): boolean {
-    return this.#fullPeers > 0
+  get heldBack(): number {
+    return this.stats.heldBack
   }
 
   whenFlushed(scope: FlushScope, done: () => void): void {
@@ -305,6 +304,7 @@ export class PeerForwarder implements Forwarder {
     this.#sendWaiting(nodeId, peer)
     peer.watchLateness(this.#components.clock, this.#options.acceptTimeoutMs, this.#onLate)
     this.#updateFull(peer)
+    if (peer.isFull) this.stats.heldBack++
   }
 
   #newOutbox(nodeId: NodeId): Outbox {
@@ -413,8 +413,7 @@ export class PeerForwarder implements Forwarder {
     const { isFull } = peer.queue
     if (isFull === peer.isFull) return
     peer.isFull = isFull
-    this.#fullPeers += isFull ? 1 : -1
-    if (this.#fullPeers === 0) for (const listener of this.#writableListeners) listener()
+    if (!isFull) for (const listener of this.#writableListeners) listener()
   }
 
   #onPeerUp({ nodeId, incarnation }: PeerAddress): void {

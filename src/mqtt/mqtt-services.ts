@@ -97,7 +97,7 @@ export interface MqttServices {
   readonly interest: InterestListener
   readonly barrier: RouteBarrier
   readonly router: PublishRouter
-  readonly forwarder: Pick<Forwarder, 'isFull' | 'debtsOf' | 'whenFlushed'>
+  readonly forwarder: Pick<Forwarder, 'heldBack' | 'debtsOf' | 'whenFlushed'>
   readonly retained: RetainedMessages
   /** By name. */
   readonly authenticationMethods: ReadonlyMap<string, AuthenticationMethod>

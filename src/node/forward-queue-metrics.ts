@@ -52,6 +52,18 @@ export function forwardQueueMetrics(
       read: () => away.unknown.length,
     },
     {
+      name: 'forward_nodes_full',
+      type: 'gauge',
+      help: 'Members whose queue is full: who publishes something for them at QoS ≥ 1 is not read until there is room.',
+      read: sum(({ isFull }) => (isFull ? 1 : 0)),
+    },
+    {
+      name: 'forward_held_back_total',
+      type: 'counter',
+      help: 'Publications given to a node whose queue was full, so that their publishers were not read further.',
+      read: () => stats.heldBack,
+    },
+    {
       name: 'forward_lateness_total',
       type: 'counter',
       help: 'Times a member accepted nothing for routing.acceptTimeoutMs.',

@@ -41,7 +41,7 @@ export interface InspectedNode {
   readonly interest: { readonly sequence: number; status(): readonly RemoteInterestStatus[] }
   readonly retained: { match(filter: string): readonly Publication[] }
   readonly transport: { isUp(nodeId: NodeId): boolean }
-  readonly forwarder: { queues(): readonly QueueStatus[]; readonly isFull: boolean }
+  readonly forwarder: { queues(): readonly QueueStatus[] }
   incarnation(): Incarnation | undefined
   mayAcknowledge(): boolean
 }
@@ -49,7 +49,7 @@ export interface InspectedNode {
 type QueueStatus = Pick<
   PeerRoute,
   'nodeId' | 'presence' | 'waiting' | 'outboxMessages' | 'outboxBytes' | 'isThroughOutbox'
->
+> & { readonly isFull: boolean }
 
 export class RoutingInspector implements RoutingControl {
   readonly #node: InspectedNode
@@ -256,7 +256,10 @@ export class RoutingInspector implements RoutingControl {
     const waits: string[] = []
     if (!this.#node.mayAcknowledge())
       waits.push('the lease of this node: it is suspended and acknowledges nothing')
-    if (forwarder.isFull) waits.push('room in the queue to another node: publishers are not read until then')
+    const queues = new Map(forwarder.queues().map(queue => [queue.nodeId, queue]))
+    const full = nodes.filter(({ nodeId }) => queues.get(nodeId)?.isFull === true)
+    if (full.length > 0)
+      waits.push(`room in the queue to ${names(full)}: its publisher is not read until then`)
     if (localRecipients > 0) waits.push('the store of this node, for sessions that are kept on it')
     const direct = nodes.filter(({ presence, isThroughOutbox }) => presence === 'member' && !isThroughOutbox)
     const stored = nodes.filter(({ presence, isThroughOutbox }) => presence === 'away' || isThroughOutbox)

@@ -120,19 +120,31 @@ describe('PUBACK', () => {
     assert.equal(harness.forwarder.forwarded.length, 5)
   })
 
-  it('a publisher is not read while queues to other nodes are full', async () => {
+  it('a publisher is not read while the queue to a node that gets its messages is full; others are', async () => {
     const harness = new MqttHarness()
-    const client = await harness.connect('c')
-    harness.forwarder.isFull = true
-    client.send(publish(1))
-    client.send(publish(2))
+    wantRemotely(harness.remote, 'node-1', ['a'])
+    wantRemotely(harness.remote, 'node-2', ['b'])
+    const affected = await harness.connect('c')
+    const other = await harness.connect('d')
+    harness.forwarder.full.add('node-1')
+    for (const id of [1, 2]) {
+      affected.send(publish(id))
+      other.send(publish(id, 'b'))
+    }
+    affected.send({ cmd: 'publish', topic: 'a', payload: 'x', qos: 0, dup: false, retain: false })
+    other.send({ cmd: 'publish', topic: 'a', payload: 'x', qos: 0, dup: false, retain: false })
     await harness.settle()
-    assert.ok(client.isPaused)
-    assert.equal(client.of('puback').length, 1)
-    harness.forwarder.isFull = false
+    assert.deepEqual([affected.isPaused, other.isPaused], [true, false])
+    const topics = (): string[] => harness.forwarder.forwarded.map(({ topic }) => topic)
+    assert.deepEqual(topics(), ['a', 'b', 'b', 'a']) // QoS 0 waits for nobody
+    harness.broker.wake() // some other queue has room
+    await harness.settle()
+    assert.ok(affected.isPaused)
+    harness.forwarder.full.clear()
     harness.broker.wake()
     await harness.settle()
-    assert.equal(client.of('puback').length, 2)
+    assert.ok(!affected.isPaused)
+    assert.deepEqual(topics(), ['a', 'b', 'b', 'a', 'a', 'a'])
   })
 })
 

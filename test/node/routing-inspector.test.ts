@@ -42,7 +42,7 @@ class Inspected {
       },
       retained: { match: topic => this.retained.filter(message => message.topic === topic) },
       transport: { isUp: nodeId => nodeId === 'n1' },
-      forwarder: { queues: () => this.queues, isFull: false },
+      forwarder: { queues: () => this.queues },
       incarnation: () => 4,
       mayAcknowledge: () => !this.isSuspended,
     })
@@ -77,7 +77,7 @@ class Inspected {
   }
 
   queue(nodeId: string, more: Partial<ForwardQueueStatus> = {}): void {
-    const none = { waiting: 0, isThroughOutbox: false, outboxMessages: 0, outboxBytes: 0 }
+    const none = { waiting: 0, isFull: false, isThroughOutbox: false, outboxMessages: 0, outboxBytes: 0 }
     this.queues.push({ nodeId, presence: 'member', ...none, ...more })
   }
 

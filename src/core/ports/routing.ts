@@ -232,8 +232,12 @@ export interface Forwarder {
    * this call, as soon as it can be, and waited for until it answers or is forgotten; that may be never.
    */
   whenFlushed(scope: FlushScope, done: () => void): void
-  /** True when some peer's queue is full: publishers should not be read until `onWritable`. */
-  readonly isFull: boolean
+  /**
+   * Rises with each publication at QoS ≥ 1 that is given to a node whose queue is full: its publisher should not be read until
+   * `onWritable`. Those of other publications are not concerned.
+   */
+  readonly heldBack: number
+  /** Called whenever a queue that was full has room; others may still be full. */
   onWritable(listener: () => void): void
 }
 

@@ -40,11 +40,12 @@ export function handlePublish(
     const hold = holdOf(connection)
     if (hold !== undefined) return hold
     services.stats.publishesReceived++
+    const { heldBack } = services.forwarder
     takeAcknowledged(connection, topic, refusal)
-  }
-  if (services.forwarder.isFull) {
-    connection.awaitWake()
-    return 'pause'
+    if (services.forwarder.heldBack !== heldBack) {
+      connection.awaitWake()
+      return 'pause'
+    }
   }
   return 'continue'
 }

@@ -93,13 +93,16 @@ export class SteeredBarrier implements RouteBarrier {
 }
 
 export class SteeredForwarder implements Forwarder {
-  isFull = false
+  heldBack = 0
+  /** Whose queues are full. */
+  readonly full = new Set<string>()
   readonly members: readonly string[] = []
   readonly forwarded: { nodeId: string; topic: string; acceptance: Acceptance | undefined }[] = []
 
   forward(nodeId: string, publication: { topic: string }, acceptance: Acceptance | undefined): void {
     acceptance?.expect()
     this.forwarded.push({ nodeId, topic: publication.topic, acceptance })
+    if (acceptance !== undefined && this.full.has(nodeId)) this.heldBack++
   }
 
   forwardToGroup(
