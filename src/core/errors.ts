@@ -15,7 +15,7 @@ export const errorCodes = {
   DATA_DIR_LOCKED: 'another process has the data directory open',
   AUTH_FILE_INVALID: 'the file of user verifiers cannot be read or has a broken line',
   STORE_CORRUPT: 'the local store cannot be read back as it was written',
-  STORE_FAILED: 'a write to the local store failed; the node stops acknowledging',
+  STORE_FAILED: 'a write to the local store failed; the node stops',
   ETCD_UNREACHABLE: 'no configured etcd endpoint answered in time',
   ETCD_FILES_UNUSABLE: 'a file this node needs to reach etcd is missing, unreadable or does not fit',
   ETCD_REFUSED: 'etcd, or what listens in its place, does not let this node in, or is not trusted by it',

@@ -220,6 +220,8 @@ export class BrokerNode implements NodeStatusSource {
         phase: this.#phase,
         unlinked: this.unlinked,
         interest: this.interest,
+        retained: this.retainedSync,
+        othersCount: this.#peers().length,
         storeError: this.#storeError,
       }),
       this.control.readiness(),
@@ -295,12 +297,10 @@ export class BrokerNode implements NodeStatusSource {
     })
     store.onFailed(error => {
       this.#storeError = `writing failed: ${errorMessage(error)}`
-      logger.error(
-        'the local store failed; nothing is acknowledged any more: check the disk and restart the node',
-        {
-          error: errorMessage(error),
-        },
-      )
+      logger.error('the local store failed: nothing is acknowledged any more, and the node stops', {
+        error: errorMessage(error),
+      })
+      for (const listener of this.#onFailed) listener(error)
     })
   }
 

@@ -1,4 +1,5 @@
 import type { InterestExchange } from '../../gossip/interest-exchange.ts'
+import type { RetainedSync } from '../../routing/retained-sync.ts'
 import type { Member } from '../core/ports/membership.ts'
 import type { ReadinessCheck } from '../core/ports/node-status.ts'
 
@@ -14,6 +15,9 @@ interface BrokerView {
   /** Members it has no link with. */
   readonly unlinked: readonly Member[]
   readonly interest: Pick<InterestExchange, 'missing' | 'unheard'>
+  readonly retained: Pick<RetainedSync, 'isSynchronized' | 'clockComplaints'>
+  /** Members beside this one. */
+  readonly othersCount: number
   /** Undefined while the local store takes writes. */
   readonly storeError: string | undefined
 }
@@ -25,6 +29,8 @@ export function brokerReadiness({
   phase,
   unlinked,
   interest,
+  retained,
+  othersCount,
   storeError,
 }: BrokerView): ReadinessCheck[] {
   const isServing = phase === 'serving'
@@ -47,6 +53,14 @@ export function brokerReadiness({
         ? 'subscriptions exchanged with every member'
         : `waiting for the subscriptions of [${missing.join(', ')}], for [${unheard.join(', ')}] to confirm ours`,
     },
+    {
+      name: 'retained',
+      ok: isServing || retained.isSynchronized,
+      detail: retained.isSynchronized
+        ? 'retained messages compared with every member'
+        : 'retained messages are still being compared with other members',
+    },
+    clockCheck(retained.clockComplaints, othersCount),
     { name: 'storage', ok: storeError === undefined, detail: storeError ?? 'writable' },
     {
       name: 'listeners',
@@ -54,6 +68,16 @@ export function brokerReadiness({
       detail: isServing ? 'serving clients' : `not serving clients: ${phase}`,
     },
   ]
+}
+
+/** Who is refused by most others has the wrong clock; who is refused by few is not to blame (PROTOCOLS section 9). */
+function clockCheck(complaints: RetainedSync['clockComplaints'], othersCount: number): ReadinessCheck {
+  const words = complaints.map(({ nodeId, aheadMs }) => `${aheadMs} ms ahead of ${nodeId}`).join(', ')
+  const ok = complaints.length * 2 <= othersCount
+  const detail = ok
+    ? `as the others have it${words === '' ? '' : ` (but ${words})`}`
+    : `the clock of this machine is ${words}, which refuse what is retained here: set it right (NTP)`
+  return { name: 'clock', ok, detail }
 }
 
 function coordinationDetail(isOwner: boolean, isPromised: boolean): string {

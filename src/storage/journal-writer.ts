@@ -4,15 +4,18 @@ import type { Store, StoreOperation } from '../core/ports/store.ts'
  * Where the journals of one store write, so that changes of several of them can be one batch.
  *
  * Invariant: a sequence it gave out is the one its change is appended under. Nobody else may append to the store within
- * `atomically`.
+ * `atomically`. Once the store has failed nothing is written any more, and sequences given out are never committed: whoever waits
+ * for one waits until the node has stopped.
  */
 export class JournalWriter {
   readonly #store: Store
   /** What `atomically` has gathered; undefined outside. */
   #gathering: StoreOperation[] | undefined
+  #hasFailed = false
 
   constructor(store: Store) {
     this.#store = store
+    store.onFailed(() => (this.#hasFailed = true))
   }
 
   /** Sequence of the last change, those that `atomically` has gathered so far included. */
@@ -52,7 +55,7 @@ export class JournalWriter {
 
   /** All of `operations`, of which there is at least one, in one batch. */
   write(operations: readonly StoreOperation[]): number {
-    if (this.#gathering === undefined) return this.#store.append(operations)
+    if (this.#gathering === undefined) return this.#take(operations)
     for (const operation of operations) this.#gathering.push(operation)
     return this.appended
   }
@@ -70,12 +73,16 @@ export class JournalWriter {
     } finally {
       this.#gathering = undefined
     }
-    if (operations.length > 0) this.#store.append(operations)
+    if (operations.length > 0) this.#take(operations)
   }
 
   #append(operation: StoreOperation): number {
-    if (this.#gathering === undefined) return this.#store.append([operation])
+    if (this.#gathering === undefined) return this.#take([operation])
     this.#gathering.push(operation)
     return this.#store.appended + 1
+  }
+
+  #take(operations: readonly StoreOperation[]): number {
+    return this.#hasFailed ? this.#store.appended + 1 : this.#store.append(operations)
   }
 }

@@ -149,6 +149,14 @@ export class ClusterLab {
     return this.#end(nodeId, 'SIGTERM')
   }
 
+  /** Resolves with its exit code once it has ended by itself, and the last lines it wrote. */
+  async ended(nodeId: string): Promise<{ code: number | null; output: string }> {
+    const { child, output } = this.#running(nodeId)
+    if (child === undefined) throw new Error(`${nodeId} does not run`)
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    return { code: child.exitCode, output: output.join('\n') }
+  }
+
   pause(nodeId: string): void {
     this.#running(nodeId).child?.kill('SIGSTOP')
   }
