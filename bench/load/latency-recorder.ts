@@ -59,13 +59,16 @@ export class LatencyRecorder {
   }
 
   summary(): LatencySummary {
-    const at = (percentile: number) => this.#histogram.getValueAtPercentile(percentile) / 1000
+    const histogram = this.#histogram
+    const maxUs = histogram.totalCount === 0 ? 0 : histogram.maxValue
+    // A percentile is the upper end of its class, which may lie above the greatest value there was.
+    const at = (percentile: number) => Math.min(histogram.getValueAtPercentile(percentile), maxUs) / 1000
     return {
-      count: this.#histogram.totalCount,
+      count: histogram.totalCount,
       p50Ms: at(50),
       p99Ms: at(99),
       p999Ms: at(99.9),
-      maxMs: this.#histogram.totalCount === 0 ? 0 : this.#histogram.maxValue / 1000,
+      maxMs: maxUs / 1000,
       curve: curvePercentiles.map(percentile => [percentile, at(percentile)]),
     }
   }

@@ -22,6 +22,17 @@ describe('LatencyRecorder', () => {
     near(maxMs, 1000)
   })
 
+  it('gives no percentile above the greatest latency', () => {
+    const recorder = new LatencyRecorder()
+    recorder.measure(0, Infinity)
+    recorder.chunkStart(123.457)
+    recorder.record(0)
+    recorder.chunkEnd()
+    const { p99Ms, maxMs } = recorder.summary()
+    assert.equal(maxMs, 123.457)
+    assert.equal(p99Ms, maxMs)
+  })
+
   it('counts every message of a batch with one send time', () => {
     const recorder = new LatencyRecorder()
     recorder.measure(0, 100)
