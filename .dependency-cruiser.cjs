@@ -12,7 +12,7 @@ const vendors = [
   { names: 'yargs', only: '^src/cli/' },
   { names: 'mqtt-packet', only: '^src/mqtt/|^sim/clients/' },
   { names: 'ws', only: '^src/listeners/' },
-  { names: 'zod', only: '^src/(config|admin)/' },
+  { names: 'zod', only: '^src/(config|admin)/|^sim/convergence/scenario\\.ts$' },
   { names: 'yaml', only: '^src/(config|cli)/' },
   { names: 'pino|pino-pretty|@opentelemetry', only: '^src/observability/' },
   { names: 'd3-scale', only: '^sim/report/page/scale\\.ts$' },

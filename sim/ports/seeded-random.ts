@@ -15,6 +15,13 @@ export class SeededRandom implements Random {
     }
   }
 
+  /** Chance for one purpose: a function of the seed and the purpose's name, so that no purpose shifts another's. */
+  static for(seed: number, purpose: string): SeededRandom {
+    let hash = seed ^ 0x811c9dc5
+    for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193)
+    return new SeededRandom(hash)
+  }
+
   uint32(): number {
     const s = this.#state as unknown as [number, number, number, number]
     const product = Math.imul(s[1], 5)

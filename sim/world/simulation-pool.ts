@@ -11,6 +11,7 @@ interface Job<Argument, Result> {
   readonly argument: Argument
   resolve(result: Result): void
   reject(error: unknown): void
+  onProgress(share: number): void
 }
 
 export class SimulationPool<Argument, Result> {
@@ -29,14 +30,17 @@ export class SimulationPool<Argument, Result> {
     signal?.addEventListener('abort', () => void this.#end(new Error('the simulations were stopped')))
   }
 
-  /** Rejects with what the simulation threw, and when the pool is closed before it ended. */
-  run(argument: Argument): Promise<Result> {
+  /**
+   * Rejects with what the simulation threw, and when the pool is closed before it ended. `onProgress` hears how much of it is
+   * done, from 0 to 1, if it says so.
+   */
+  run(argument: Argument, onProgress: (share: number) => void = () => undefined): Promise<Result> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
         reject(this.#ended)
         return
       }
-      this.#waiting.push({ argument, resolve, reject })
+      this.#waiting.push({ argument, resolve, reject, onProgress })
       this.#startNext()
     })
   }
@@ -61,6 +65,10 @@ export class SimulationPool<Argument, Result> {
     const thread = new Worker(this.#script)
     this.#threads.add(thread)
     thread.on('message', (answer: ThreadAnswer<Result>) => {
+      if ('share' in answer) {
+        this.#running.get(thread)?.onProgress(answer.share)
+        return
+      }
       const job = this.#take(thread)
       // A thread without work keeps no process alive.
       thread.unref()

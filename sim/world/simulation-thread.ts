@@ -5,15 +5,22 @@
 import { parentPort } from 'node:worker_threads'
 
 /** What the pool is told of a simulation. */
-export type ThreadAnswer<Result> = { readonly result: Result } | { readonly error: unknown }
+export type ThreadAnswer<Result> =
+  { readonly result: Result } | { readonly error: unknown } | { readonly share: number }
 
-/** Answers each argument the pool sends with what `simulate` makes of it. Both are copied on their way. */
-export function serveSimulations(simulate: (argument: never) => Promise<unknown>): void {
+/**
+ * Answers each argument the pool sends with what `simulate` makes of it, and may say on the way which share of it is done. All
+ * are copied on their way.
+ */
+export function serveSimulations(
+  simulate: (argument: never, onProgress: (share: number) => void) => Promise<unknown>,
+): void {
   const port = parentPort
   if (port === null) throw new Error('a simulation thread is started by a SimulationPool, not by itself')
   port.on('message', (argument: unknown) => {
     // The pool's types see to it that arguments fit.
-    simulate(argument as never).then(
+    const onProgress = (share: number): void => port.postMessage({ share } satisfies ThreadAnswer<unknown>)
+    simulate(argument as never, onProgress).then(
       result => port.postMessage({ result } satisfies ThreadAnswer<unknown>),
       (error: unknown) => port.postMessage({ error } satisfies ThreadAnswer<unknown>),
     )

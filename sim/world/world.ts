@@ -80,11 +80,8 @@ export class World {
     })
   }
 
-  /** Chance for one purpose: a function of the seed and the purpose's name. */
   random(purpose: string): SeededRandom {
-    let hash = this.#seed ^ 0x811c9dc5
-    for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193)
-    return new SeededRandom(hash)
+    return SeededRandom.for(this.#seed, purpose)
   }
 
   node(nodeId: NodeId): SimNode {

@@ -2,6 +2,7 @@ import type { CommandModule } from 'yargs'
 import { calibrateCommand } from './sim/calibrate.ts'
 import { capacityCommand } from './sim/capacity.ts'
 import { chaosCommand } from './sim/chaos.ts'
+import { convergenceCommand } from './sim/convergence.ts'
 import { replayCommand } from './sim/replay.ts'
 
 export const simCommand: CommandModule = {
@@ -13,6 +14,7 @@ export const simCommand: CommandModule = {
       .command(chaosCommand)
       .command(replayCommand)
       .command(calibrateCommand)
+      .command(convergenceCommand)
       .demandCommand(1, 'say what to simulate, such as chaos; sim --help lists it'),
   handler: () => undefined,
 }
