@@ -47,13 +47,15 @@ export function convergenceReport(convergence: Convergence): Report {
 }
 
 function subtitleOf(scenario: Scenario): string {
-  const { seconds, seed, arrivals, nodesPerCore, filtersPerNode, floodPublish, partition } = scenario
+  const { seconds, seed, arrivals, nodesPerCore, filtersPerNode, floodPublish, gossipLazy, partition } =
+    scenario
   return [
     ...sweptFields.map(field => valuesText(field, scenario[field])),
     `${seconds} s of ${arrivals === 'even' ? 'evenly made' : 'randomly made'} changes`,
     nodesPerCore === 1 ? 'a core for each node' : `${nodesPerCore} nodes on a core`,
     `${filtersPerNode} subscriptions on each node before`,
     ...(floodPublish ? [] : ['own gossip to the mesh alone']),
+    ...(gossipLazy === 0 ? [] : [`${gossipLazy} others told per heartbeat`]),
     ...(partition === undefined
       ? []
       : [`${cutText(partition.cut)} from ${partition.from} to ${partition.to} s`]),
@@ -338,7 +340,7 @@ function basis({ scenario, constants }: Convergence): Section {
   return {
     heading: 'What this rests on',
     prose: [
-      'The interest exchange, its codecs and both routing indexes are the production code, in virtual time. The network between them and gossipsub are models: each node pushes what is new to its neighbours in a random mesh, tells others once per heartbeat, and every copy takes the time of its sender and receiver, which do one thing at a time. Weaker than gossipsub: copies are lost where its streams would send again, and one in a thousand for no reason.',
+      'The interest exchange, its codecs and both routing indexes are the production code, in virtual time. The network between them and gossipsub are models: each node pushes what is new to its neighbours in a random mesh, may tell others once per heartbeat, and every copy takes the time of its sender and receiver, which do one thing at a time. Weaker than gossipsub: copies are lost where its streams would send again, and one in a thousand for no reason.',
       `Distances are assumed, not measured. ${places}.`,
     ].join('\n'),
     tables: [

@@ -35,7 +35,8 @@ export class InterestCluster {
   readonly #peers: PeerAddress[] = []
 
   constructor(settings: PointSettings, costs: PointCosts) {
-    const { seed, nodes, nodesPerCore, profile, loss, gossipDegree, heartbeatMs, floodPublish } = settings
+    const { seed, nodes, nodesPerCore, profile, loss, gossipDegree, gossipLazy, heartbeatMs, floodPublish } =
+      settings
     const nodeIds = Array.from({ length: nodes }, (_, index) => `node-${index}`)
     this.cores = Array.from({ length: Math.ceil(nodes / nodesPerCore) }, () => new CpuCore(this.clock))
     const coreOf = new Map(
@@ -60,6 +61,7 @@ export class InterestCluster {
       SeededRandom.for(seed, 'gossip'),
       {
         degree: gossipDegree,
+        lazy: gossipLazy,
         heartbeatMs,
         isFlooding: floodPublish,
         lossShare: loss,

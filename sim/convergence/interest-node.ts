@@ -21,8 +21,6 @@ import { CostedTransport, type FrameCosts } from './costed-transport.ts'
 
 const CLUSTER = 'sim'
 const DIGEST_INTERVAL_MS = 1000
-/** Ends of a link beat as often; see mesh-network.ts. */
-const BEAT_MS = 1000
 
 export interface InterestNodePorts {
   readonly clock: CoreClock
@@ -48,13 +46,11 @@ export class InterestNode {
   readonly #localIndex = new TrieLocalIndex()
   readonly #transport: CostedTransport
   readonly #linked = new Set<NodeId>()
-  readonly #frameMs: number
 
   constructor({ clock, transport, gossip }: InterestNodePorts, options: InterestNodeOptions) {
     const { nodeId, batchIntervalMs, frames, onSent, onAnnounced } = options
     this.nodeId = nodeId
     this.clock = clock
-    this.#frameMs = frames.frameMs
     this.#transport = new CostedTransport(transport, clock.core, frames, {
       sent: (to, frame, bytes) => {
         if (frame?.type === 'delta') onAnnounced(this)
@@ -94,8 +90,6 @@ export class InterestNode {
     this.interest.start(this.nodeId, peer.incarnation)
     this.interest.setMembers(peers)
     this.#transport.setMembers(peers)
-    // The ends of the simulated links beat without cost; real ones write and read a frame each.
-    this.clock.repeat(BEAT_MS, () => this.clock.core.spend(2 * this.#linked.size * this.#frameMs))
   }
 
   get isSynchronized(): boolean {

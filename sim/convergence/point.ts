@@ -14,6 +14,8 @@ export interface PointSettings {
   readonly arrivals: 'random' | 'even'
   readonly batchIntervalMs: number
   readonly gossipDegree: number
+  /** How many others a node tells per heartbeat of messages they may have missed. */
+  readonly gossipLazy: number
   readonly heartbeatMs: number
   /** Share of packets the network loses. */
   readonly loss: number

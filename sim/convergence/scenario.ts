@@ -56,10 +56,18 @@ export const scenarioFields = {
   gossipDegree: several(
     z
       .int()
-      .min(2)
+      .min(1)
       .max(NODES_MAX - 1),
-    6,
-  ).describe('neighbours in the gossip mesh (gossipsub’s D)'),
+    2,
+  ).describe('neighbours in the gossip mesh (gossipsub’s D; a node’s own is 2)'),
+  gossipLazy: z
+    .int()
+    .min(0)
+    .max(NODES_MAX - 1)
+    .default(0)
+    .describe(
+      'others told per heartbeat of messages they may have missed (gossipsub’s Dlazy; a node’s own is 0)',
+    ),
   heartbeatMs: several(z.int().min(50).max(60_000), 1000).describe('gossip heartbeat'),
   loss: several(z.number().min(0).max(0.5), 0).describe('share of packets lost, 0 to 0.5'),
   arrivals: z

@@ -1,6 +1,6 @@
 /**
- * Gossipsub as a model: each member pushes what is new to its neighbours in a random mesh and tells some others, once per
- * heartbeat, what it has had lately, so that they can ask for what they missed.
+ * Gossipsub as a model: each member pushes what is new to its neighbours in a random mesh and may tell some others, once
+ * per heartbeat, what it has had lately, so that they can ask for what they missed.
  *
  * It is weaker than gossipsub in what it promises and not in what it costs. Weaker: a copy that meets loss or a blocked direction
  * is gone, where gossipsub's streams send again; copies on one link overtake each other; some are lost for no reason at all.
@@ -25,8 +25,10 @@ const ENVELOPE_BYTES = 60
 const MESSAGE_ID_BYTES = 22
 
 export interface GossipMeshOptions {
-  /** Neighbours each member wants, gossipsub's D: it takes more from two thirds of it down, and lets go above its double. */
+  /** Neighbours each member wants, gossipsub's D: it takes more below two thirds of it, and lets go above one and a half of it. */
   readonly degree: number
+  /** How many others each tells, once per heartbeat, of what it has had lately, gossipsub's Dlazy. */
+  readonly lazy: number
   readonly heartbeatMs: number
   /** Whether a message's own publisher sends it to everybody it is connected to, not to its neighbours alone. */
   readonly isFlooding: boolean
@@ -161,20 +163,20 @@ export class GossipMeshMember implements Gossip {
 
   /** Mends the mesh, tells some who are not in it what there was lately, and forgets what is old. */
   beat(): void {
-    const { degree } = this.#mesh.options
+    const { degree, lazy } = this.#mesh.options
     const reachable = this.#mesh.reachableFrom(this)
     const connected = new Set(reachable)
     for (const member of [...this.neighbours]) if (!connected.has(member)) this.#part(member)
     const others = reachable.filter(member => !this.neighbours.has(member))
-    if (this.neighbours.size < Math.ceil((degree * 2) / 3)) {
+    if (this.neighbours.size < Math.floor((degree * 2) / 3)) {
       for (const member of this.#mesh.someOf(others, degree - this.neighbours.size)) this.#join(member)
-    } else if (this.neighbours.size > degree * 2) {
+    } else if (this.neighbours.size > degree * 1.5) {
       const surplus = this.#mesh.someOf([...this.neighbours], this.neighbours.size - degree)
       for (const member of surplus) this.#part(member)
     }
     const recent = this.#history.slice(0, HISTORY_TOLD).flatMap(window => [...window.keys()])
     if (recent.length > 0) {
-      for (const member of this.#mesh.someOf(others, degree))
+      for (const member of this.#mesh.someOf(others, lazy))
         if (!this.neighbours.has(member)) this.#tell(member, recent)
     }
     this.#history = [new Map<number, Message>(), ...this.#history].slice(0, HISTORY_KEPT)

@@ -21,7 +21,7 @@ function makeCluster(count: number, options: Partial<GossipMeshOptions> = {}): C
     { isBlocked: (from, to) => cluster.isBlocked(from, to), delayMs: () => 1 },
     new SeededRandom(1),
     {
-      ...{ degree: 4, heartbeatMs: 1000, isFlooding: false, lossShare: 0, sendMs: 0, receiveMs: 0 },
+      ...{ degree: 4, lazy: 4, heartbeatMs: 1000, isFlooding: false, lossShare: 0, sendMs: 0, receiveMs: 0 },
       overheadMs: () => 0,
       isLinked: () => true,
       ...options,
@@ -51,7 +51,7 @@ describe('GossipMesh', () => {
   it('brings a message to every member once, not to its publisher, over a mesh of the degree asked for', async () => {
     const cluster = makeCluster(30)
     await cluster.clock.advance(3000)
-    for (const { neighbours } of cluster.members) assert.ok(neighbours.size >= 3 && neighbours.size <= 8)
+    for (const { neighbours } of cluster.members) assert.ok(neighbours.size >= 2 && neighbours.size <= 6)
     publish(cluster, 0, 'news')
     await cluster.clock.advance(5000)
     assert.deepEqual(
