@@ -142,7 +142,9 @@ export class CoordinatorParts {
         if (key === this.registration.key) this.presence.onKeyAbsent(revision)
       },
     })
-    this.knownNodes = new KnownNodes(context, () => listener.onKnownNodesChanged())
+    this.knownNodes = new KnownNodes({ ...context, epoch: () => this.epoch.current }, () =>
+      listener.onKnownNodesChanged(),
+    )
     this.duties = new LeaderDuties({
       ...context,
       signs: {

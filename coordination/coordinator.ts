@@ -147,6 +147,11 @@ export class Coordinator implements SessionOwnership {
     return [...this.#parts.knownNodes.known].filter(nodeId => !live.has(nodeId))
   }
 
+  /** Which life of a node, live or dead, was the last that registered, as far as it is known. */
+  lastIncarnationOf(nodeId: NodeId): Incarnation | undefined {
+    return this.#parts.knownNodes.incarnationOf(nodeId)
+  }
+
   /** Nodes for which nothing need be kept while they are no members: they left holding nothing, or were given up. */
   get retiredNodes(): ReadonlySet<NodeId> {
     return this.#parts.knownNodes.retired

@@ -6,7 +6,7 @@
  * writes the key without that. Invariant: a node is retired only as long as its key says so; a key that is missing, as in a
  * store that was emptied, says nothing.
  */
-import type { NodeId } from '../src/core/ids.ts'
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import type {
   CoordinationEntry,
   CoordinationStore,
@@ -21,6 +21,8 @@ interface KnownNodesContext {
   readonly store: CoordinationStore
   readonly random: Random
   readonly keys: CoordinationKeys
+  /** Of the store as it is. */
+  readonly epoch: () => number
 }
 
 export class KnownNodes {
@@ -28,6 +30,7 @@ export class KnownNodes {
   readonly #onChanged: () => void
   #known = new Set<NodeId>()
   #retired = new Set<NodeId>()
+  readonly #incarnations = new Map<NodeId, Incarnation>()
   #watch: CoordinationWatch | undefined
 
   /** `onChanged`: `retired` changed, or `known` was read anew. */
@@ -48,6 +51,11 @@ export class KnownNodes {
     return this.#retired
   }
 
+  /** Of the last life of a node, live or dead, by its key; undefined when there is none or it cannot be read. */
+  incarnationOf(nodeId: NodeId): Incarnation | undefined {
+    return this.#incarnations.get(nodeId)
+  }
+
   /** Resolves when they are known. */
   start(): Promise<void> {
     const { store, keys } = this.#context
@@ -56,9 +64,12 @@ export class KnownNodes {
         onReset: entries => {
           const retired = new Set<NodeId>()
           const known = new Set<NodeId>()
+          this.#incarnations.clear()
           for (const entry of entries) {
             const nodeId = keys.parseIncarnation(entry.key)
-            if (nodeId !== undefined) (isRetired(entry) ? retired : known).add(nodeId)
+            if (nodeId === undefined) continue
+            ;(isRetired(entry) ? retired : known).add(nodeId)
+            this.#learn(nodeId, entry)
           }
           this.#known = known
           this.#retired = retired
@@ -108,9 +119,16 @@ export class KnownNodes {
     this.#watch?.close()
   }
 
+  #learn(nodeId: NodeId, entry: CoordinationEntry): void {
+    const record = decodeIncarnation(entry, this.#context.epoch())
+    if (record === undefined) this.#incarnations.delete(nodeId)
+    else this.#incarnations.set(nodeId, record.incarnation)
+  }
+
   #put(entry: CoordinationEntry): void {
     const nodeId = this.#context.keys.parseIncarnation(entry.key)
     if (nodeId === undefined) return
+    this.#learn(nodeId, entry)
     if (isRetired(entry)) {
       this.#known.delete(nodeId)
       this.#retired.add(nodeId)

@@ -18,6 +18,8 @@ import type { BarrierLevel } from './applied-tracker.ts'
 import { decodeDelta } from './delta-codec.ts'
 import type { InterestDelta } from './delta-codec.ts'
 import { DeltaSpreader } from './delta-spreader.ts'
+import { GoneInterest } from './gone-interest.ts'
+import type { GoneInterestStore } from './gone-interest-records.ts'
 import { InterestFeeds } from './interest-feeds.ts'
 import { recordedBytes } from './feed-writer.ts'
 import { decodeInterestFrame, encodeApplied, encodeDigest, encodePull } from './interest-frame-codec.ts'
@@ -34,6 +36,8 @@ export interface InterestExchangeComponents {
   readonly transport: PeerTransport
   /** Undefined: gossip is the only way of changes. */
   readonly records?: InterestRecords
+  /** Where the last interest of nodes that are gone is kept. Undefined: in memory only. */
+  readonly store?: GoneInterestStore
   /** The filters of this node's clients. */
   readonly local: Pick<LocalIndex, 'filters' | 'groups'>
   readonly remote: RemoteIndex
@@ -79,6 +83,8 @@ export class InterestExchange implements InterestListener, RouteBarrier {
   readonly stats: Readonly<InterestStats>
   /** By which ways changes travel; gossip, until they follow something else. */
   readonly feeds: InterestFeeds
+  /** What is known of nodes that are no members and may return. */
+  readonly gone: GoneInterest
   readonly #stats: InterestStats
   readonly #components: InterestExchangeComponents
   readonly #options: InterestExchangeOptions
@@ -131,6 +137,10 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       take: (nodeId, delta) => this.#members.get(nodeId)?.remote.onDelta(delta),
       indexed: nodeId => this.#members.get(nodeId)?.remote.state,
     })
+    this.gone = new GoneInterest({
+      ...{ transport, clock, index: components.remote, logger: components.logger },
+      ...{ hasher: this.#hasher, sender: this.#sender, store: components.store },
+    })
     gossip.onMessage(message => this.#onGossip(message))
     transport.onFrame('interest', (from, frame) => this.#onFrame(from, frame))
     transport.addPeerListener({
@@ -176,10 +186,13 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       this.#members.delete(nodeId)
       this.#sender.cancel(nodeId)
       this.#tracker.memberLeft(nodeId)
+      const { summary } = remote
       remote.dispose()
+      if (summary !== undefined && !wanted.has(nodeId)) this.gone.left(nodeId, summary)
     }
     for (const member of members) {
       if (this.#members.has(member.nodeId)) continue
+      this.gone.forget(member.nodeId)
       this.#members.set(member.nodeId, this.#newMember(member))
       this.#tracker.memberJoined(member.nodeId)
       if (this.#linked.get(member.nodeId) === member.incarnation) this.#onPeerUp(member)
@@ -274,6 +287,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     member.isLinkUp = false
     member.hasConfirmed = false
     member.remote.onLinkDown()
+    this.gone.linkDown(nodeId)
     this.#sender.cancel(nodeId)
     this.#changed()
   }
@@ -309,6 +323,8 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     if (!member.frames.take(bytes.length)) return this.#flooded(from.nodeId, 'more interest frames')
     const frame = decodeInterestFrame(bytes)
     if (frame?.type === 'pull') return this.#onPull(member, frame)
+    const isPull = frame?.type === 'about' && frame.frame.type === 'pull'
+    if (isPull && !member.pulls.take(1)) return this.#flooded(from.nodeId, 'more requests for interest')
     const fault = frame === undefined ? 'a malformed interest frame' : this.#handle(member, frame)
     if (fault === undefined) return
     this.#stats.rejected++
@@ -347,6 +363,8 @@ export class InterestExchange implements InterestListener, RouteBarrier {
         this.#onDelta(member, frame.delta)
         return undefined
       }
+      case 'about':
+        return this.gone.onFrame(remote.peer.nodeId, frame.nodeId, frame.frame)
     }
   }
 
@@ -375,6 +393,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
   #sendDigest(nodeId: NodeId): void {
     if (this.#self === undefined) return
     this.#components.transport.send(nodeId, 'interest', encodeDigest(this.#local.summary()))
+    this.gone.tell(nodeId)
   }
 
   #nodesWhere(condition: (member: MemberInterest) => boolean): readonly NodeId[] {

@@ -1,4 +1,4 @@
-import type { Incarnation } from '../src/core/ids.ts'
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { BLOOM_BITS_MAX, BLOOM_BITS_MIN, SEGMENT_BITS, SEGMENT_POSITIONS } from '../src/core/interest-hash.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -57,6 +57,11 @@ export type InterestFrame =
   /** The sender has applied the receiver's interest, of this incarnation, up to `sequence`. */
   | { readonly type: 'applied'; readonly incarnation: Incarnation; readonly sequence: number }
   | { readonly type: 'delta'; readonly delta: InterestDelta }
+  /** The frame within is about the last interest of a node that is gone, instead of the sender's (or, a pull, the receiver's). */
+  | { readonly type: 'about'; readonly nodeId: NodeId; readonly frame: RepairFrame }
+
+/** What two nodes need to bring one's knowledge of an interest to the other. */
+export type RepairFrame = Exclude<InterestFrame, { type: 'applied' | 'delta' | 'about' }>
 
 const typeBytes = {
   digest: 1,
@@ -67,6 +72,7 @@ const typeBytes = {
   'repair-end': 6,
   applied: 7,
   delta: 8,
+  about: 9,
 } as const
 
 function begin(type: InterestFrame['type']): ByteWriter {
@@ -160,6 +166,21 @@ export function encodeStreamedDelta(message: Uint8Array): Uint8Array {
   return writer.bytes()
 }
 
+/** Another frame, made to be about a node that is gone. */
+export function encodeAbout(nodeId: NodeId, frame: Uint8Array): Uint8Array {
+  const writer = begin('about')
+  writer.shortText(nodeId)
+  writer.raw(frame)
+  return writer.bytes()
+}
+
+/** Undefined when the frame is not well formed, or of a type that is about no other node. */
+export function decodeRepairFrame(bytes: Uint8Array): RepairFrame | undefined {
+  if ((bytes[1] ?? 0) > typeBytes['repair-end']) return undefined // never one in another in another …
+  const frame = decodeInterestFrame(bytes)
+  return frame?.type === 'applied' || frame?.type === 'delta' || frame?.type === 'about' ? undefined : frame
+}
+
 /** Undefined when the frame is not well formed. */
 export function decodeInterestFrame(frame: Uint8Array): InterestFrame | undefined {
   const reader = new ByteReader(frame)
@@ -199,6 +220,11 @@ function decodeBody(reader: ByteReader, type: number): InterestFrame | undefined
     case typeBytes.delta: {
       const delta = decodeDelta(reader.raw(reader.remaining))
       return delta && { type: 'delta', delta }
+    }
+    case typeBytes.about: {
+      const nodeId = reader.shortText()
+      const frame = decodeRepairFrame(reader.raw(reader.remaining))
+      return frame && nodeId !== '' ? { type: 'about', nodeId, frame } : undefined
     }
     default:
       return undefined

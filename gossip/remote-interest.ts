@@ -54,7 +54,7 @@ interface Incoming {
 }
 
 export class RemoteInterest {
-  readonly peer: PeerAddress
+  readonly peer: Pick<PeerAddress, 'nodeId' | 'incarnation'>
   readonly #components: RemoteInterestComponents
   readonly #node: RemoteNodeInterest
   readonly #held = new HeldDeltas()
@@ -79,7 +79,7 @@ export class RemoteInterest {
   #repairsInVain = 0
   #digestsPassedOver = 0
 
-  constructor(peer: PeerAddress, components: RemoteInterestComponents) {
+  constructor(peer: Pick<PeerAddress, 'nodeId' | 'incarnation'>, components: RemoteInterestComponents) {
     this.peer = peer
     this.#components = components
     this.#node = components.index.node(peer.nodeId)
@@ -108,6 +108,14 @@ export class RemoteInterest {
       patternCount: this.#patternCount,
       patternChecksum: this.#patternChecksum,
     }
+  }
+
+  /** All of it in numbers, as its digest would say; undefined while it is not known. */
+  get summary(): InterestSummary | undefined {
+    const { state } = this
+    if (state === undefined) return undefined
+    const bits = SEGMENT_BITS + Math.log2(this.#node.checksums.length)
+    return { ...state, incarnation: this.peer.incarnation, bits }
   }
 
   /** About what its filters take as a bloom filter, and how many patterns there are. */

@@ -162,6 +162,16 @@ export class RemoteNode implements RemoteNodeInterest {
     this.#components.stamps.exact++
   }
 
+  segment(index: number): Uint32Array {
+    const words = new Uint32Array(SEGMENT_POSITIONS / 32)
+    const from = index << SEGMENT_BITS
+    for (let i = 0; i < SEGMENT_POSITIONS; i++) {
+      if (((this.#words[from + i] as number) & this.#bit) !== 0)
+        words[i >>> 5] = (words[i >>> 5] as number) | (1 << (i & 31))
+    }
+    return words
+  }
+
   addExact(low: number, high: number): void {
     const words = this.#words
     const bit = this.#bit

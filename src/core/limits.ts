@@ -70,6 +70,8 @@ export const limits = {
   interestPullsBurstMax: 20,
   /** Filters with wildcards and shared subscriptions of one node; one with more is refused, and stays match-all. */
   interestPatternsMax: 2_000_000,
+  /** Bytes on disk of the last interest of one node that is gone; a larger one is kept in memory only. */
+  goneInterestBytesMax: 32 * 1024 * 1024,
   /** Subscriptions waiting for their barrier on one node; later ones fail at once. */
   barrierWaitsMax: 100_000,
 

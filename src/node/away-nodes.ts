@@ -3,10 +3,11 @@
  *
  * It brings together who is known to the cluster, whose outbox is kept and whose interest stays in the index; it keeps
  * neither. Invariant: a node that was a member, is none, and is not retired, has an outbox and is in the index, with
- * its last interest if that is known here, and else as one that wants everything; beyond `limits.awayNodesMax` the one
+ * the interest of its last life if that is known here, and else as one that wants everything; beyond `limits.awayNodesMax` the one
  * longest gone is forgotten, and counted.
  */
 import type { Coordinator } from '../../coordination/coordinator.ts'
+import type { GoneInterest } from '../../gossip/gone-interest.ts'
 import type { KeptInterest } from '../../routing/kept-interest.ts'
 import type { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import type { HashedRemoteIndex } from '../../routing/remote-index.ts'
@@ -14,9 +15,10 @@ import type { NodeId } from '../core/ids.ts'
 import type { Logger } from '../core/ports/logger.ts'
 
 interface AwayContext {
-  readonly coordinator: Pick<Coordinator, 'absentNodes' | 'retiredNodes'>
+  readonly coordinator: Pick<Coordinator, 'absentNodes' | 'retiredNodes' | 'lastIncarnationOf'>
   readonly forwarder: Pick<PeerForwarder, 'awayNodes' | 'expectBack' | 'forget' | 'isMember'>
   readonly keptInterest: Pick<KeptInterest, 'keep'>
+  readonly goneInterest: Pick<GoneInterest, 'setGone' | 'onKnown'>
   readonly remoteIndex: Pick<HashedRemoteIndex, 'nodes'>
   readonly logger: Logger
 }
@@ -28,14 +30,17 @@ export class AwayNodes {
 
   constructor(context: AwayContext) {
     this.#context = context
+    context.goneInterest.onKnown(() => this.#report())
   }
 
   /** After the forwarder, and before the interest exchange, was told of a change of members; or when more is known. */
   update(): void {
-    const { coordinator, forwarder, keptInterest } = this.#context
+    const { coordinator, forwarder, keptInterest, goneInterest } = this.#context
     for (const nodeId of coordinator.retiredNodes) forwarder.forget(nodeId)
     for (const nodeId of coordinator.absentNodes) forwarder.expectBack(nodeId)
-    keptInterest.keep(forwarder.awayNodes, nodeId => forwarder.isMember(nodeId))
+    const { awayNodes } = forwarder
+    keptInterest.keep(awayNodes, nodeId => forwarder.isMember(nodeId))
+    goneInterest.setGone(new Map(awayNodes.map(nodeId => [nodeId, coordinator.lastIncarnationOf(nodeId)])))
     this.#report()
   }
 

@@ -87,6 +87,7 @@ export class BrokerNode implements NodeStatusSource {
         gossip,
         transport,
         records: this.coordinator.routes,
+        store: ports.store,
         local: this.localIndex,
         remote: keptInterest,
         clock,
@@ -111,7 +112,8 @@ export class BrokerNode implements NodeStatusSource {
       options.forwarding,
     )
     const { coordinator, forwarder, remoteIndex } = this
-    this.away = new AwayNodes({ coordinator, forwarder, remoteIndex, keptInterest, logger })
+    const goneInterest = this.interest.gone
+    this.away = new AwayNodes({ coordinator, forwarder, remoteIndex, keptInterest, goneInterest, logger })
     this.sharedGroups = new SharedGroups(
       { nodeId: options.nodeId, strategy: options.routing.sharedStrategy },
       random,
@@ -164,6 +166,7 @@ export class BrokerNode implements NodeStatusSource {
     const delivered = await this.mqtt.restore()
     await this.localRouter.restore()
     await this.forwarder.restore()
+    await this.interest.gone.restore()
     for (const id of delivered) this.localRouter.noteDelivered(id)
     const incarnation = await this.coordinator.join({
       peerId: transport.self.peerId,

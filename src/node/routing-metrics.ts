@@ -37,6 +37,14 @@ export function routingMetrics(
       { verdict },
       read,
     )
+  const gone = (way: string, read: () => number): Metric =>
+    counter(
+      'gossip_gone_interests',
+      'Last interests of nodes that are gone: restored from disk, taken from a peer, given to one, corrupt on disk (then taken ' +
+        'from a peer, or the node matches everything).',
+      { way },
+      read,
+    )
   return [
     routed('nowhere'),
     routed('here'),
@@ -48,6 +56,10 @@ export function routingMetrics(
     digests('behind', () => interest.stats.digestsBehind),
     digests('differs', () => interest.stats.digestsDiffered),
     digests('unknown', () => interest.stats.digestsUnknown),
+    gone('restored', () => interest.gone.stats.restored),
+    gone('taken', () => interest.gone.stats.taken),
+    gone('given', () => interest.gone.stats.given),
+    gone('corrupt', () => interest.gone.stats.corrupt),
     ...dropMetrics(broker),
   ]
 }

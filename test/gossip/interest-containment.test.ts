@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {
+  encodeAbout,
   encodeApplied,
   encodeDigest,
   encodePatterns,
@@ -35,6 +36,24 @@ describe('InterestExchange among members that lie or flood', () => {
     assert.equal(a.seen('node-b')?.length ?? 0, 0)
   })
 
+  it('believes nobody about a member that is there', async () => {
+    const [a, b] = await pair(['mine'])
+    const c = world.join('node-c', 5)
+    await world.advance(2000)
+    const lie = { ...empty, sequence: 1000 }
+    const frames = [
+      encodeDigest(lie),
+      encodeRepairBegin({ ...lie, segments: 1, hasPatterns: true }),
+      encodeRepairEnd(),
+    ]
+    for (const frame of frames)
+      assert.ok(c.transport.send('node-b', 'interest', encodeAbout('node-a', frame)))
+    await world.advance(100)
+    assert.deepEqual(b.seen('node-a'), ['mine'])
+    assert.equal(b.exchange.gone.stats.taken, 0)
+    assert.ok(a.transport.isUp('node-b'))
+  })
+
   it('counts and drops malformed gossip', async () => {
     const [a] = await pair()
     const good = delta('node-b', 4, 1, ['some/filter'])
@@ -67,6 +86,11 @@ describe('InterestExchange among members that lie or flood', () => {
     ['a digest of another incarnation', [encodeDigest({ ...empty, incarnation: 2 })]],
     ['a digest of a filter larger than any may be', [encodeDigest({ ...empty, bits: 27 })]],
     ['an acknowledgement to another incarnation', [encodeApplied(5, 0)]],
+    ['a frame about a node in one about another', [encodeAbout('x', encodeAbout('y', encodeDigest(empty)))]],
+    [
+      'a delta in a frame about a node that is gone',
+      [encodeAbout('x', encodeStreamedDelta(delta('x', 3, 1, ['a'])))],
+    ],
     ["another's delta", [encodeStreamedDelta(delta('node-x', 3, 1, ['a']))]],
   ]
   for (const [name, frames] of lies) {

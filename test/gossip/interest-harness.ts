@@ -80,6 +80,10 @@ export class ObservedRemoteIndex implements RemoteIndex {
         inner.clearPatterns()
         patterns.clear()
       },
+      segment: index => inner.segment(index),
+      get patterns() {
+        return inner.patterns
+      },
     }
     this.#nodes.set(nodeId, { patterns, inner, outer })
     return outer

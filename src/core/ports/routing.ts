@@ -134,6 +134,10 @@ export interface RemoteNodeInterest {
    */
   setPattern(group: string, filter: string, members: number): number
   clearPatterns(): void
+  /** What `writeSegment` and changes since made of a segment, as a copy. Only while it is known. */
+  segment(index: number): Uint32Array
+  /** The patterns there are, in no order. Valid until the next change. */
+  readonly patterns: Iterable<{ readonly group: string; readonly filter: string; readonly members: number }>
 }
 
 /** What the other nodes' clients are interested in. At most `limits.clusterNodesMax` nodes. */
