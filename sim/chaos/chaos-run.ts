@@ -104,6 +104,7 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
     dropped: droppedOf(world),
     retained,
     ownerships,
+    storeReplacedMs: world.storeReplacedMs,
     starts: world.starts,
     clockAheadMs: clockAheadOf(faults),
     tailsLate: world.nodes.reduce((sum, { broker }) => sum + (broker?.mqtt.stats.tailsLate ?? 0), 0),

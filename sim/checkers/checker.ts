@@ -22,6 +22,8 @@ export interface Outcome {
   readonly retained: readonly ReadonlyMap<string, string>[]
   /** Every owner of a session as the store saw it, in order. */
   readonly ownerships: readonly OwnershipChange[]
+  /** When the content of the store was replaced by an older one, or by nothing. */
+  readonly storeReplacedMs: readonly number[]
   /** Every process that began, in order. */
   readonly starts: readonly ProcessStart[]
   /** By how much a node's wall clock was ahead of the others' at most. */

@@ -1,5 +1,5 @@
 import type { ConnectionRecord } from '../clients/history.ts'
-import { type Checker, seconds, type Violation } from './checker.ts'
+import { type Checker, type OwnershipChange, seconds, type Violation } from './checker.ts'
 
 /**
  * Invariants 6, 14 and 15: once a node has answered a later CONNECT of a client id, no other node acknowledges anything on an
@@ -8,7 +8,7 @@ import { type Checker, seconds, type Violation } from './checker.ts'
  * Compared are the moments the nodes handed the bytes to their kernels, so a stopped node that acknowledges when it goes on is
  * caught, and bytes that were under way are not held against anybody.
  */
-export const oneOwner: Checker = ({ history, ownerships }) => {
+export const oneOwner: Checker = ({ history, ownerships, storeReplacedMs }) => {
   const violations: Violation[] = []
   const accepted = new Map<string, ConnectionRecord[]>()
   for (const connection of history.connections) {
@@ -32,11 +32,13 @@ export const oneOwner: Checker = ({ history, ownerships }) => {
         `${connection.number}, after ${later.nodeId} had accepted connection ${later.number} at ${seconds(later.connackWrittenMs)}`,
     })
   }
-  const latest = new Map<string, { epoch: number; tokenRevision: number; nodeId: string }>()
+  const latest = new Map<string, OwnershipChange>()
   for (const change of ownerships) {
     const before = latest.get(change.clientId)
     latest.set(change.clientId, change)
     if (before === undefined || before.nodeId === change.nodeId) continue
+    // A store that was restored knows no more what it knew: what is written again there begins with any that is remembered.
+    if (storeReplacedMs.some(atMs => atMs >= before.atMs && atMs <= change.atMs)) continue
     const isNewer =
       change.epoch > before.epoch ||
       (change.epoch === before.epoch && change.tokenRevision > before.tokenRevision)

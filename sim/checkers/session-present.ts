@@ -24,7 +24,13 @@ export const sessionPresentIsTrue: Checker = ({ history }) => {
     const expected = had && !cleanStart
     // A CONNECT whose answer was lost may have made the session.
     const mayExist =
-      !cleanStart && history.connections.some(other => other.clientId === clientId && other.number < number)
+      !cleanStart &&
+      history.connections.some(
+        other =>
+          other.clientId === clientId &&
+          other.number !== number &&
+          other.connectSentMs < (connackWrittenMs ?? 0),
+      )
     if (sessionPresent === expected || (sessionPresent && mayExist)) continue
     violations.push({
       invariant: 8,

@@ -25,7 +25,7 @@ export const unsubackStops: Checker = ({ history }) => {
       .get(clientId)
       ?.some(
         attempt =>
-          attempt.atMs > unsubackMs &&
+          attempt.atMs >= unsubackMs &&
           attempt.atMs < atMs &&
           (attempt.refusedMs ?? Infinity) > sentMs &&
           filterMatches(attempt.filter, topic),

@@ -20,6 +20,7 @@ export interface SubscriptionLink {
 /** A SUBSCRIBE or UNSUBSCRIBE that waits for its answer. */
 interface Request {
   readonly wanted: WantedSubscription
+  readonly sentMs: number
   /** Undefined: UNSUBSCRIBE. */
   readonly attempt: SubscribeAttempt | undefined
 }
@@ -60,7 +61,7 @@ export class ClientSubscriptions {
     if (record !== undefined) record.unsubscribeSentMs ??= this.#world.clock.now()
     if (this.#link.connection() === undefined) return
     const messageId = this.#link.nextPacketId()
-    this.#requests.set(messageId, { wanted, attempt: undefined })
+    this.#requests.set(messageId, { wanted, sentMs: this.#world.clock.now(), attempt: undefined })
     this.#link.send({ cmd: 'unsubscribe', messageId, unsubscriptions: [key] })
   }
 
@@ -90,8 +91,13 @@ export class ClientSubscriptions {
     const key = fullFilter(request.wanted)
     if (request.attempt === undefined) {
       const record = this.#inForce.get(key)
-      if (record !== undefined) record.unsubackMs = clock.now()
+      if (record !== undefined) {
+        // It may have been sent before the SUBACK, and the subscription be wanted again since.
+        record.unsubscribeSentMs ??= request.sentMs
+        record.unsubackMs = clock.now()
+      }
       this.#inForce.delete(key)
+      this.#subscribeMissing()
     } else if (packet.cmd === 'suback' && Number(packet.granted[0]) >= 0x80) {
       request.attempt.refusedMs = clock.now()
       clock.schedule(RETRY_MS, () => this.#subscribeMissing())
@@ -136,7 +142,7 @@ export class ClientSubscriptions {
       const messageId = this.#link.nextPacketId()
       const attempt = { clientId, filter, atMs: this.#world.clock.now(), refusedMs: undefined }
       this.#world.history.attempts.push(attempt)
-      this.#requests.set(messageId, { wanted, attempt })
+      this.#requests.set(messageId, { wanted, sentMs: attempt.atMs, attempt })
       this.#link.send({
         cmd: 'subscribe',
         messageId,

@@ -48,6 +48,7 @@ export class World {
   readonly starts: { readonly nodeId: NodeId; readonly atMs: number }[] = []
   /** Nodes that served clients from a damaged disk. */
   readonly servedDamaged: { readonly nodeId: NodeId; readonly atMs: number }[] = []
+  readonly storeReplacedMs: number[] = []
   /** Called when the content of the store was replaced. */
   onStoreReplaced: () => void = () => undefined
   readonly storeContext: StoreClientContext
@@ -117,6 +118,7 @@ export class World {
   replaceStore(by: 'empty' | 'backup'): void {
     const { entries, revision } = (by === 'backup' ? this.#backup : undefined) ?? { entries: [], revision: 1 }
     this.service.replace(new KeyValueState(entries, revision))
+    this.storeReplacedMs.push(this.clock.now())
     this.onStoreReplaced()
     for (const node of this.nodes) node.breakStoreConnection()
   }

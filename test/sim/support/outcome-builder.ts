@@ -17,6 +17,7 @@ export class OutcomeBuilder {
     dropped: {},
     retained: [],
     ownerships: [],
+    storeReplacedMs: [],
     starts: [],
     clockAheadMs: 0,
     tailsLate: 0,
