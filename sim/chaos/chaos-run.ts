@@ -5,12 +5,13 @@
 import { decodeOwnership } from '../../coordination/session-record.ts'
 import { CoordinationKeys } from '../../coordination/keys.ts'
 import { check, type FoundViolation } from '../checkers/all-checkers.ts'
-import type { Outcome, OwnershipChange } from '../checkers/checker.ts'
+import type { NodeEnding, Outcome, OwnershipChange } from '../checkers/checker.ts'
 import { History } from '../clients/history.ts'
 import { SimClient } from '../clients/sim-client.ts'
 import { isolated } from '../world/ambient.ts'
 import { EventsExhausted } from '../ports/virtual-clock.ts'
 import type { LatencyProfile } from '../world/network-conditions.ts'
+import type { SimNode } from '../world/sim-node.ts'
 import { World } from '../world/world.ts'
 import { FaultInjector } from './fault-injector.ts'
 import { type Fault, planFaults } from './fault-plan.ts'
@@ -45,6 +46,8 @@ type Ending = Pick<Outcome, 'unsettled' | 'retained'>
 
 /** Clients and first sessions are there before anything goes wrong. */
 const QUIET_MS = 6000
+/** For links to come back and queues to drain when a fault is over. */
+const AFTERMATH_MS = 8000
 const REST_STEP_MS = 5000
 /** How long a healed cluster may take to come to rest. */
 const REST_MS = 180_000
@@ -105,6 +108,14 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
     retained,
     ownerships,
     storeReplacedMs: world.storeReplacedMs,
+    disturbed: faults.map(({ atMs, durationMs }) => ({
+      fromMs: atMs,
+      toMs: atMs + durationMs + AFTERMATH_MS,
+    })),
+    pauses: world.pauses,
+    renewals: world.renewals,
+    servedDamaged: world.servedDamaged,
+    nodes: world.nodes.map(node => endingOf(world, node)),
     starts: world.starts,
     clockAheadMs: clockAheadOf(faults),
     tailsLate: world.nodes.reduce((sum, { broker }) => sum + (broker?.mqtt.stats.tailsLate ?? 0), 0),
@@ -177,6 +188,18 @@ function unsettledOf(world: World, workload: Workload): readonly string[] {
     if (client.outstanding > 0) what.push(`${clientId} waits for ${client.outstanding} acknowledgements`)
   }
   return what
+}
+
+function endingOf({ service }: World, { nodeId, broker }: SimNode): NodeEnding {
+  const memberKeys = service.state.range(new CoordinationKeys('sim').membersOf(nodeId)).length
+  const queues = broker?.forwarder.queues() ?? []
+  return {
+    nodeId,
+    memberKeys,
+    members: broker?.coordinator.members.map(member => member.nodeId) ?? [],
+    sessions: [...(broker?.mqtt.sessions.sessions.keys() ?? [])],
+    owed: queues.reduce((sum, { waiting, outboxMessages }) => sum + waiting + outboxMessages, 0),
+  }
 }
 
 /** What a fresh subscriber of each node gets. */

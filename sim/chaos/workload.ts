@@ -10,6 +10,9 @@ import { SimClient } from '../clients/sim-client.ts'
 import type { World } from '../world/world.ts'
 
 const TOPICS = 4
+/** Clients stay away longer than this, and never as long as that. */
+const EXPIRY_SOON_SECONDS = 3
+const EXPIRY_LATE_SECONDS = 600
 /** Longer than any run. */
 const LONG_SECONDS = 86_400
 
@@ -19,6 +22,8 @@ interface Publisher {
   readonly intervalMs: number
   topic(): string
   readonly isRetainer: boolean
+  /** What its messages have as expiry interval, by turns. */
+  readonly expirySeconds?: readonly number[]
 }
 
 export class Workload {
@@ -80,7 +85,12 @@ export class Workload {
       const topic = publisher.topic()
       if (publisher.isRetainer)
         publisher.client.publish(topic, publisher.qos, { retain: true, isEmpty: lot < 0.3 })
-      else publisher.client.publish(topic, publisher.qos)
+      else {
+        const { expirySeconds: [soon, late] = [] } = publisher
+        const expirySeconds = lot < 0.5 ? soon : late
+        const more = expirySeconds === undefined ? {} : { expirySeconds }
+        publisher.client.publish(topic, publisher.qos, more)
+      }
       this.#publishNext(publisher)
     })
   }
@@ -124,6 +134,11 @@ export class Workload {
     make('pub-q1-v4', 1, { version: 4 })
     make('pub-q1-clean', 1, { cleanStart: true, expirySeconds: 0 })
     make('pub-q0', 0, { cleanStart: true, expirySeconds: 0 })
+    const fading = this.#client('pub-fading', {})
+    this.#publishers.push({
+      ...{ client: fading, qos: 1, intervalMs: 400, topic, isRetainer: false },
+      expirySeconds: [EXPIRY_SOON_SECONDS, EXPIRY_LATE_SECONDS],
+    })
     const retained = (): string => `r/${this.#random.uint32() % 5}`
     for (const clientId of ['retain-a', 'retain-b']) {
       const client = this.#client(clientId, {})

@@ -1,11 +1,12 @@
 import { payloadOf, type PublishRecord, type SubscriptionRecord } from '../clients/history.ts'
-import { type Checker, filterMatches, seconds, type Violation } from './checker.ts'
+import { type Checker, filterMatches, mayHaveExpired, seconds, type Violation } from './checker.ts'
 
 /**
  * Invariants 1 and 13: what was acknowledged to its publisher reaches every durable subscription whose SUBACK came before the
  * send. Exempt, as DESIGN 4.4 grants: a subscription with barrier `local`, for messages sent to other nodes.
  */
-export const acknowledgedMeansKept: Checker = ({ history }) => {
+export const acknowledgedMeansKept: Checker = outcome => {
+  const { history } = outcome
   const delivered = new Set(history.deliveries.map(({ clientId, payload }) => `${clientId} ${payload}`))
   const violations: Violation[] = []
   const durable = history.subscriptions.filter(
@@ -13,7 +14,7 @@ export const acknowledgedMeansKept: Checker = ({ history }) => {
   )
   for (const publish of history.publishes) {
     if (publish.acknowledgedMs === undefined || publish.qos === 0 || publish.isEmpty) continue
-    if (publish.expirySeconds !== undefined) continue
+    if (mayHaveExpired(publish, outcome)) continue
     for (const subscription of durable) {
       if (!isOwed(publish, subscription)) continue
       const payload = payloadOf(publish.publisher, publish.sequence)

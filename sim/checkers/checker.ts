@@ -1,4 +1,7 @@
-import type { History } from '../clients/history.ts'
+import type { History, PublishRecord } from '../clients/history.ts'
+
+/** Clocks further apart than this are outside what is promised (PROTOCOLS section 9). */
+export const SKEW_MAX_MS = 500
 
 /** A promise that was not kept. */
 export interface Violation {
@@ -30,7 +33,34 @@ export interface Outcome {
   readonly clockAheadMs: number
   /** Sessions whose old owner did not hand over the last messages within the time that is waited (counted, tailsLate). */
   readonly tailsLate: number
+  /** When something was wrong with the world: the faults. */
+  readonly disturbed: readonly Span[]
+  /** Processes that were stopped or suspended, and went on. */
+  readonly pauses: readonly (Span & { readonly nodeId: string })[]
+  /** Times at which the store granted or renewed a node's lease. */
+  readonly renewals: readonly { readonly nodeId: string; readonly atMs: number }[]
+  /** Nodes that served clients from a damaged disk. */
+  readonly servedDamaged: readonly { readonly nodeId: string; readonly atMs: number }[]
+  /** Per node, in the end. */
+  readonly nodes: readonly NodeEnding[]
   readonly endMs: number
+}
+
+export interface Span {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** What a node has when everything has come to rest. */
+export interface NodeEnding {
+  readonly nodeId: string
+  /** Member keys it has in the store. */
+  readonly memberKeys: number
+  /** Members it knows, itself included. */
+  readonly members: readonly string[]
+  readonly sessions: readonly string[]
+  /** Publications that other members have not accepted, in memory and in outboxes. */
+  readonly owed: number
 }
 
 export interface ProcessStart {
@@ -59,6 +89,15 @@ export function filterMatches(filter: string, topic: string): boolean {
     if (given[i] === undefined || (level !== '+' && level !== given[i])) return false
   }
   return wanted.length === given.length
+}
+
+/** Whether a message may be gone by its expiry interval; where a clock jumped far nobody can say when. */
+export function mayHaveExpired(
+  { expirySeconds, sends }: PublishRecord,
+  { clockAheadMs, endMs }: Pick<Outcome, 'clockAheadMs' | 'endMs'>,
+): boolean {
+  if (expirySeconds === undefined) return false
+  return clockAheadMs > SKEW_MAX_MS || (sends[0]?.atMs ?? 0) + expirySeconds * 1000 <= endMs
 }
 
 export function seconds(ms: number | undefined): string {

@@ -1,11 +1,12 @@
 import { payloadOf, type PublishRecord } from '../clients/history.ts'
-import { type Checker, filterMatches, seconds, type Violation } from './checker.ts'
+import { type Checker, filterMatches, mayHaveExpired, seconds, type Violation } from './checker.ts'
 
 /**
  * Invariant 12: what was acknowledged, sent while the group had a member from before to the end, reaches some member; and at
  * QoS 1 two members get it only when something failed. `hasFaults` false says that nothing did.
  */
-export const sharedGroupsServe: Checker = ({ history }) => {
+export const sharedGroupsServe: Checker = outcome => {
+  const { history } = outcome
   const groups = Map.groupBy(
     history.subscriptions.filter(({ group }) => group !== undefined),
     ({ group, filter }) => `${group ?? ''} ${filter}`,
@@ -22,6 +23,7 @@ export const sharedGroupsServe: Checker = ({ history }) => {
     )
     const sinceMs = Math.min(...lasting.map(({ subackMs }) => subackMs))
     for (const publish of history.publishes) {
+      if (mayHaveExpired(publish, outcome)) continue
       if (!isOwed(publish, filter, sinceMs) || got.has(payloadOf(publish.publisher, publish.sequence)))
         continue
       violations.push({

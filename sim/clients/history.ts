@@ -43,7 +43,12 @@ export interface PublishRecord {
   readonly isEmpty: boolean
   readonly expirySeconds: number | undefined
   /** Each time its PUBLISH was sent; the first is the attempt. */
-  readonly sends: { readonly connection: ConnectionRecord; readonly atMs: number }[]
+  readonly sends: {
+    readonly connection: ConnectionRecord
+    readonly atMs: number
+    /** When the broker read it; absent: never. */
+    readMs?: number
+  }[]
   /** PUBACK or PUBCOMP with success reached the publisher. */
   acknowledgedMs: number | undefined
   acknowledgedOn: ConnectionRecord | undefined

@@ -46,7 +46,8 @@ export class SimClient {
   #lastPacketId = 0
   #sequence = 0
   readonly #outgoing = new Map<number, Outgoing>()
-  readonly #received = new Set<number>()
+  /** QoS 2 packet ids the broker has not released, with what came under them. */
+  readonly #received = new Map<number, string>()
   readonly #subscriptions: ClientSubscriptions
 
   constructor(world: ClientWorld, profile: ClientProfile, random: Random) {
@@ -294,8 +295,11 @@ export class SimClient {
     const { clock, history } = this.#world
     const packetId = packet.messageId ?? 0
     const isCurrent = this.#line === line
-    const isRetransmission = packet.qos === 2 && isCurrent && this.#received.has(packetId)
     const payload = packet.payload.toString()
+    const underWay = packet.qos === 2 && isCurrent ? this.#received.get(packetId) : undefined
+    const isRetransmission = underWay !== undefined
+    if (isRetransmission && underWay !== payload)
+      this.#breach(line, 'packet-id-reused', `${packetId}: ${underWay} was not released, then ${payload}`)
     history.deliveries.push({
       clientId: this.profile.clientId,
       connection: line.record,
@@ -318,7 +322,7 @@ export class SimClient {
       this.#breach(line, 'receive-maximum', `${line.inFlight.size} in flight`)
     if (!isCurrent) return
     if (packet.qos === 2) {
-      this.#received.add(packetId)
+      this.#received.set(packetId, payload)
       this.#send(line, { cmd: 'pubrec', messageId: packetId })
     } else {
       line.inFlight.delete(packetId)
@@ -327,8 +331,10 @@ export class SimClient {
   }
 
   #sendPublish(line: Line, record: PublishRecord, packetId: number | undefined, isResent: boolean): void {
-    record.sends.push({ connection: line.record, atMs: this.#world.clock.now() })
-    this.#send(line, {
+    const { clock } = this.#world
+    const sent: PublishRecord['sends'][number] = { connection: line.record, atMs: clock.now() }
+    record.sends.push(sent)
+    const publish: IPublishPacket = {
       cmd: 'publish',
       topic: record.topic,
       payload: record.isEmpty ? Buffer.alloc(0) : Buffer.from(payloadOf(record.publisher, record.sequence)),
@@ -339,15 +345,16 @@ export class SimClient {
       ...(record.expirySeconds !== undefined && {
         properties: { messageExpiryInterval: record.expirySeconds },
       }),
-    })
+    }
+    this.#send(line, publish, () => (sent.readMs = clock.now()))
   }
 
-  #send(line: Line, packet: Packet): void {
+  #send(line: Line, packet: Packet, onRead?: () => void): void {
     this.#world.trace.detail(
       this.profile.clientId,
       `→ ${describePacket(packet)} (connection ${line.record.number})`,
     )
-    line.socket.send(generate(packet, { protocolVersion: this.profile.version }))
+    line.socket.send(generate(packet, { protocolVersion: this.profile.version }), onRead)
   }
 
   /** Leaves the connection; half of the time without closing it, so that a broker that wakes up can still write to it. */

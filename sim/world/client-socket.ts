@@ -14,6 +14,11 @@ export interface SocketListener {
   onClose(): void
 }
 
+interface Sent {
+  readonly bytes: Uint8Array
+  readonly onRead: () => void
+}
+
 /**
  * A TCP connection between a client and a simulated process. Bytes the process has written are in the kernel: they arrive
  * also when it dies or stops right after.
@@ -28,7 +33,7 @@ export class ClientSocket {
   readonly #listener: SocketListener
   #server: ByteStreamListener | undefined
   #isPaused = false
-  #kept: Uint8Array[] = []
+  #kept: Sent[] = []
   /** Set while the client does not read. */
   #stalled: { chunk: Uint8Array; writtenMs: number }[] | undefined
   #stalledBytes = 0
@@ -50,10 +55,10 @@ export class ClientSocket {
     this.stream = this.#makeStream()
   }
 
-  /** The client sends. */
-  send(bytes: Uint8Array): void {
+  /** The client sends. `onRead`: the broker has it. */
+  send(bytes: Uint8Array, onRead: () => void = () => undefined): void {
     if (this.#isClientClosed) return
-    this.#up.push(bytes.length, () => this.#process.deliver(() => this.#arrive(bytes)))
+    this.#up.push(bytes.length, () => this.#process.deliver(() => this.#arrive({ bytes, onRead })))
   }
 
   /** The client closes, or is gone. */
@@ -82,17 +87,22 @@ export class ClientSocket {
     this.#down.push(0, () => this.#endClient())
   }
 
-  #arrive(bytes: Uint8Array): void {
+  #arrive(sent: Sent): void {
     if (this.#isServerClosed) return
-    if (this.#isPaused || this.#kept.length > 0) this.#kept.push(bytes)
-    else this.#server?.onData(Buffer.from(bytes))
+    if (this.#isPaused || this.#kept.length > 0) this.#kept.push(sent)
+    else this.#read(sent)
+  }
+
+  #read({ bytes, onRead }: Sent): void {
+    onRead()
+    this.#server?.onData(Buffer.from(bytes))
   }
 
   #arriveKept(): void {
     while (!this.#isPaused && !this.#isServerClosed) {
-      const bytes = this.#kept.shift()
-      if (bytes === undefined) return
-      this.#server?.onData(Buffer.from(bytes))
+      const sent = this.#kept.shift()
+      if (sent === undefined) return
+      this.#read(sent)
     }
   }
 

@@ -42,6 +42,7 @@ export class SimNode {
   readonly #world: World
   #process: SimProcess | undefined
   #lives = 0
+  #stoppedAtMs = 0
   /** While false, a process that ended stays ended. */
   isWanted = true
 
@@ -145,11 +146,19 @@ export class SimNode {
   }
 
   stop(): void {
-    this.#process?.clock.stop()
+    if (this.#process === undefined || this.isStopped) return
+    this.#stoppedAtMs = this.#world.clock.now()
+    this.#process.clock.stop()
   }
 
   continue(isSuspension: boolean): void {
-    this.#process?.clock.continue(isSuspension)
+    if (this.#process === undefined || !this.isStopped) return
+    this.#world.pauses.push({
+      nodeId: this.nodeId,
+      fromMs: this.#stoppedAtMs,
+      toMs: this.#world.clock.now(),
+    })
+    this.#process.clock.continue(isSuspension)
   }
 
   jumpWallClock(byMs: number): void {

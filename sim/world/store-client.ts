@@ -45,6 +45,8 @@ export interface StoreClientContext {
   readonly conditions: NetworkConditions
   readonly random: Random
   readonly trace: Trace
+  /** The lease of a site was granted or renewed. */
+  onRenewed?(site: Site): void
 }
 
 interface Watched {
@@ -106,11 +108,18 @@ export class StoreClient implements CoordinationStore {
   }
 
   grantLease(ttlMs: number): Promise<CoordinationLease> {
-    return this.#ask(() => this.#context.service.grantLease(ttlMs))
+    return this.#ask(() => {
+      this.#context.onRenewed?.(this.#site)
+      return this.#context.service.grantLease(ttlMs)
+    })
   }
 
   keepAlive(leaseId: string): Promise<'alive' | 'expired'> {
-    return this.#ask(() => this.#context.service.keepAlive(leaseId))
+    return this.#ask(() => {
+      const state = this.#context.service.keepAlive(leaseId)
+      if (state === 'alive') this.#context.onRenewed?.(this.#site)
+      return state
+    })
   }
 
   revokeLease(leaseId: string): Promise<void> {

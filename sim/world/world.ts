@@ -49,6 +49,10 @@ export class World {
   /** Nodes that served clients from a damaged disk. */
   readonly servedDamaged: { readonly nodeId: NodeId; readonly atMs: number }[] = []
   readonly storeReplacedMs: number[] = []
+  /** Processes that were stopped or suspended, and went on. */
+  readonly pauses: { readonly nodeId: NodeId; readonly fromMs: number; readonly toMs: number }[] = []
+  /** Times at which the store granted or renewed a node's lease. */
+  readonly renewals: { readonly nodeId: NodeId; readonly atMs: number }[] = []
   /** Called when the content of the store was replaced. */
   onStoreReplaced: () => void = () => undefined
   readonly storeContext: StoreClientContext
@@ -74,6 +78,7 @@ export class World {
       service: this.service,
       availability: this.availability,
       random: this.random('store'),
+      onRenewed: nodeId => this.renewals.push({ nodeId, atMs: this.clock.now() }),
     }
     this.nodes = Array.from({ length: nodes }, (_, i) => {
       const nodeId = `node-${i}`

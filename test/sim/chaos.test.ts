@@ -7,7 +7,7 @@ const SEEDS = 25
 const PATIENCE_MS = 180_000
 
 describe('Simulated clusters under faults', () => {
-  for (const isRoaming of [false]) {
+  for (const isRoaming of [false, true]) {
     it(`keep every invariant with clients that ${isRoaming ? 'go from node to node' : 'stay'}`, async function () {
       this.timeout(PATIENCE_MS + 5000)
       const plan = {
