@@ -180,9 +180,8 @@ function unsettledOf(world: World, workload: Workload): readonly string[] {
       `${node.nodeId} is not ready: ${failing.map(({ name, detail }) => `${name}: ${detail}`).join('; ')}`,
     )
   }
-  for (const client of workload.clients) {
+  for (const client of workload.lasting) {
     const { clientId } = client.profile
-    if (workload.racers.includes(client)) continue
     if (!client.isConnected) what.push(`${clientId} is not connected`)
     else if (!client.isSubscribed) what.push(`${clientId} waits for its SUBACK`)
     if (client.outstanding > 0) what.push(`${clientId} waits for ${client.outstanding} acknowledgements`)

@@ -13,6 +13,8 @@ const TOPICS = 4
 /** Clients stay away longer than this, and never as long as that. */
 const EXPIRY_SOON_SECONDS = 3
 const EXPIRY_LATE_SECONDS = 600
+const LIFE_MIN_MS = 5000
+const LIFE_MORE_MS = 20_000
 /** Longer than any run. */
 const LONG_SECONDS = 86_400
 
@@ -36,6 +38,8 @@ export class Workload {
   /** Come and go by themselves; the others only lose their node. */
   readonly #restless: SimClient[] = []
   readonly #readers: SimClient[] = []
+  /** Vanishes some time and never comes back. */
+  #mortal: SimClient | undefined
   #isOver = false
 
   /** `isRoaming`: clients connect to any node, so that sessions move; else each has a home it waits for. */
@@ -61,13 +65,14 @@ export class Workload {
     for (const publisher of this.#publishers) this.#publishNext(publisher)
     for (const client of this.#restless) this.#disturbNext(client)
     for (const client of this.#readers) this.#stallNext(client)
+    clock.schedule(LIFE_MIN_MS + this.#random.fraction() * LIFE_MORE_MS, () => this.#mortal?.vanish(false))
   }
 
   /** No new messages, everybody comes back, nobody leaves any more. */
   settleDown(): void {
     this.#isOver = true
     for (const client of this.clients) {
-      if (client.profile.clientId === 'racer') client.settleDown()
+      if (client.profile.clientId === 'racer' || client === this.#mortal) client.settleDown()
       else client.connect()
     }
   }
@@ -75,6 +80,11 @@ export class Workload {
   /** After the last CONNECT of those who race: nobody has the client id to itself unless one of them won. */
   get racers(): readonly SimClient[] {
     return this.clients.filter(({ profile }) => profile.clientId === 'racer')
+  }
+
+  /** Of whom it is expected to be connected in the end. */
+  get lasting(): readonly SimClient[] {
+    return this.clients.filter(client => client !== this.#mortal && client.profile.clientId !== 'racer')
   }
 
   #publishNext(publisher: Publisher): void {
@@ -196,6 +206,7 @@ export class Workload {
     ] as const) {
       this.#restless.push(this.#client(clientId, { willDelaySeconds }))
     }
+    this.#mortal = this.#client('will-last', { willDelaySeconds: 1 })
   }
 
   /** Several with one client id, which throw each other out again and again. */

@@ -15,8 +15,8 @@ export const willsFire: Checker = ({ history, endMs }) => {
   if (watched === undefined || watched.endedMs !== undefined) return violations
   for (const connection of history.connections) {
     const { will, reasonCode, connackMs, abandonedMs } = connection
-    if (will === undefined || reasonCode !== 0 || connackMs === undefined || connackMs < watched.subackMs)
-      continue
+    if (will === undefined || reasonCode !== 0 || connackMs === undefined) continue
+    if ((abandonedMs ?? Infinity) < watched.subackMs) continue
     const atMs = got.get(will.payload)
     const next = nextConnection(history.connections, connection)
     if (atMs !== undefined && connection.closedMs === undefined)

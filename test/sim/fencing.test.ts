@@ -11,9 +11,13 @@ describe('A node that is stopped beyond its lease', () => {
     assert.deepEqual(await stopAndGoOn(true), { found: [], acknowledged: 0 })
   })
 
-  it('is caught by the checker if it does', async () => {
+  it('is caught by the checkers if it does', async () => {
     const { found } = await stopAndGoOn(false)
-    assert.equal(found.length, 1)
+    assert.deepEqual(
+      found.map(({ invariant }) => invariant),
+      [6, 15],
+    )
     assert.match(found[0]?.detail ?? '', /node-0 sent puback .* after node-1 had accepted/)
+    assert.match(found[1]?.detail ?? '', /node-0 sent puback to c .* had not renewed its lease/)
   })
 })

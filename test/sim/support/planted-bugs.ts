@@ -1,10 +1,21 @@
 /**
  * Bugs for the simulator to find, each planted into production objects of a simulated cluster before it begins. They stand
- * for what an engineer might get wrong; the tests say which checker has to notice.
+ * for what an engineer might get wrong; the tests say which checker has to notice. Prototypes may be changed: the thread ends
+ * with the run.
  */
+import { Presence } from '../../../coordination/presence.ts'
+import { ClientConnection } from '../../../src/mqtt/client-connection.ts'
+import { Session } from '../../../src/mqtt/session.ts'
+import { WillScheduler } from '../../../src/mqtt/will-scheduler.ts'
+import type { BrokerNode } from '../../../src/node/broker-node.ts'
 import type { World } from '../../../sim/world/world.ts'
 
 type Plant = (world: World) => void
+
+/** Into every process. */
+function inBrokers(plant: (broker: BrokerNode) => void): Plant {
+  return world => (world.onProcess = plant)
+}
 
 function forgetCommitted({ nodes }: World): void {
   for (const { disk } of nodes) {
@@ -16,21 +27,121 @@ function forgetCommitted({ nodes }: World): void {
   }
 }
 
-function forwardNotAll(world: World): void {
-  world.onProcess = broker => {
+function forwardNotAll({ forwarder }: BrokerNode): void {
+  let count = 0
+  const forward = forwarder.forward.bind(forwarder)
+  forwarder.forward = (...args) => {
+    if (++count % 50 !== 0) forward(...args)
+  }
+}
+
+function makeUp({ router }: BrokerNode): void {
+  let count = 0
+  const publish = router.publish.bind(router)
+  router.publish = (publication, acceptance) => {
+    const isMadeUp = publication.qos === 1 && ++count % 50 === 0
+    publish(isMadeUp ? { ...publication, payload: Buffer.from('made up') } : publication, acceptance)
+  }
+}
+
+/** Every 50th message at that QoS goes to the clients here twice. */
+function deliverTwice(qos: 1 | 2): (broker: BrokerNode) => void {
+  return ({ localRouter }) => {
     let count = 0
-    const forward = broker.forwarder.forward.bind(broker.forwarder)
-    broker.forwarder.forward = (...args) => {
-      if (++count % 50 !== 0) forward(...args)
+    const deliver = localRouter.deliverOrdinary.bind(localRouter)
+    localRouter.deliverOrdinary = publication => {
+      const sequence = deliver(publication)
+      return publication.qos === qos && ++count % 50 === 0 ? deliver(publication) : sequence
     }
   }
 }
 
-function throwSometimes(world: World): void {
+function overtake({ localRouter }: BrokerNode): void {
   let count = 0
-  world.onProcess = broker => {
-    const publish = broker.router.publish.bind(broker.router)
-    broker.router.publish = (...args) => {
+  let held: (() => void) | undefined
+  const deliver = localRouter.deliverOrdinary.bind(localRouter)
+  localRouter.deliverOrdinary = publication => {
+    if (publication.qos === 1 && held === undefined && ++count % 20 === 0) {
+      held = () => deliver({ ...publication, payload: Buffer.from(publication.payload) })
+      return 0
+    }
+    const sequence = deliver(publication)
+    if (publication.qos === 1 && count % 20 === 10) {
+      held?.()
+      held = undefined
+    }
+    if (publication.qos === 1 && held !== undefined) count++
+    return sequence
+  }
+}
+
+function keepOldConnections(broker: BrokerNode): void {
+  const accept = broker.accept.bind(broker)
+  broker.accept = stream => {
+    accept(stream)
+    for (const connection of broker.mqtt.sessions.connections) connection.takeOver = () => undefined
+  }
+}
+
+function beginAnew({ coordinator }: BrokerNode): void {
+  const claim = coordinator.claim.bind(coordinator)
+  coordinator.claim = async request => {
+    const answer = await claim(request)
+    return answer.status === 'claimed'
+      ? { ...answer, resumableToken: undefined, isTransferred: false }
+      : answer
+  }
+}
+
+function keepRetainedToItself({ mqtt }: BrokerNode): void {
+  mqtt.retained.apply = () => true
+}
+
+function passGroupsBy({ localRouter }: BrokerNode): void {
+  localRouter.deliverToMember = () => 0
+}
+
+function ignoreReceiveMaximum(): void {
+  const established = Object.getOwnPropertyDescriptor(ClientConnection.prototype, 'established')
+    ?.value as ClientConnection['established']
+  ClientConnection.prototype.established = function (session, terms) {
+    established.call(this, session, { ...terms, inflightMax: 1000 })
+  }
+}
+
+function neverExpire({ router }: BrokerNode): void {
+  const publish = router.publish.bind(router)
+  router.publish = (publication, acceptance) => {
+    const isFading = publication.expiresAtMs !== undefined
+    publish(isFading ? { ...publication, expiresAtMs: undefined } : publication, acceptance)
+  }
+}
+
+function believeInLease({ service }: World): void {
+  service.keepAlive = () => 'alive'
+  Presence.prototype.onKeyAbsent = () => undefined
+}
+
+function missDamage({ nodes }: World): void {
+  for (const { disk } of nodes) {
+    let isDamaged = false
+    Object.defineProperty(disk, 'isDamaged', { get: () => isDamaged })
+    disk.flipBit = () => {
+      isDamaged = true
+      return () => (isDamaged = false)
+    }
+  }
+}
+
+function keepWhatLeft({ mqtt }: BrokerNode): void {
+  mqtt.sessions.moves.forget = () => undefined
+}
+
+function throwOnce(world: World): void {
+  let count = 0
+  world.onProcess = ({ router }) => {
+    const publish = router.publish.bind(router)
+    router.publish = (...args) => {
       if (++count === 100) throw new Error('planted')
       publish(...args)
     }
@@ -39,8 +150,23 @@ function throwSometimes(world: World): void {
 
 export const plantedBugs = {
   'disks forget what they had committed': forgetCommitted,
-  'messages to other nodes are acknowledged and not sent': forwardNotAll,
-  'production code throws': throwSometimes,
+  'messages to other nodes are acknowledged and not sent': inBrokers(forwardNotAll),
+  'messages are made up': inBrokers(makeUp),
+  'a QoS 2 message is delivered twice': inBrokers(deliverTwice(2)),
+  'a QoS 1 message is delivered twice': inBrokers(deliverTwice(1)),
+  'a message is overtaken by later ones': inBrokers(overtake),
+  'nobody is disconnected by a later CONNECT': inBrokers(keepOldConnections),
+  'sessions are begun anew': inBrokers(beginAnew),
+  'UNSUBSCRIBE does nothing': () => (Session.prototype.unsubscribe = () => true),
+  'retained messages of other nodes are ignored': inBrokers(keepRetainedToItself),
+  'wills are forgotten': () => (WillScheduler.prototype.connectionLost = () => undefined),
+  'shared groups get nothing': inBrokers(passGroupsBy),
+  'Receive Maximum is ignored': ignoreReceiveMaximum,
+  'expiry intervals are ignored': inBrokers(neverExpire),
+  'a lost lease goes unnoticed': believeInLease,
+  'damage on disk goes unnoticed': missDamage,
+  'sessions that moved are kept': inBrokers(keepWhatLeft),
+  'production code throws': throwOnce,
 } satisfies Record<string, Plant>
 
 export type PlantedBug = keyof typeof plantedBugs

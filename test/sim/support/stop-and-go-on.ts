@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Violation } from '../../../sim/checkers/checker.ts'
+import { fencesItself } from '../../../sim/checkers/fences-itself.ts'
 import { oneOwner } from '../../../sim/checkers/one-owner.ts'
 import { History } from '../../../sim/clients/history.ts'
 import { SimClient } from '../../../sim/clients/sim-client.ts'
@@ -9,7 +10,7 @@ import { World } from '../../../sim/world/world.ts'
 import { OutcomeBuilder } from './outcome-builder.ts'
 
 export interface FencingResult {
-  /** What the checker says of the node's acknowledgements. */
+  /** What the checkers say of the node's acknowledgements. */
   readonly found: readonly Violation[]
   /** How many there were in all. */
   readonly acknowledged: number
@@ -75,5 +76,7 @@ export async function stopAndGoOn(isFenced: boolean): Promise<FencingResult> {
     ],
   )
   const { outcome } = new OutcomeBuilder()
-  return { found: oneOwner({ ...outcome, history }), acknowledged: history.acknowledgements.length }
+  const { pauses, renewals } = world
+  const found = [oneOwner, fencesItself].flatMap(check => check({ ...outcome, history, pauses, renewals }))
+  return { found, acknowledged: history.acknowledgements.length }
 }
