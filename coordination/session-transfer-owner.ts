@@ -92,13 +92,8 @@ export class TransferOwner {
 
   onRequest(from: PeerAddress, id: number, clientId: ClientId, token: FencingToken, isClean: boolean): void {
     const holder = this.#holder()
-    if (holder === undefined || !this.#rules.mayLeave(clientId, token)) {
+    if (!this.#mayGive(holder, clientId, token, from.nodeId)) {
       this.#answer(from.nodeId, id, 'retry')
-      return
-    }
-    const before = this.#moves.get(clientId)
-    if (before !== undefined && before.to !== from.nodeId && holder.isLeaving(clientId, token)) {
-      this.#answer(from.nodeId, id, 'retry') // it was promised to another
       return
     }
     if (isClean) {
@@ -116,15 +111,23 @@ export class TransferOwner {
     else this.#surrender(holder, from.nodeId, id, clientId)
   }
 
+  /** A second claimant of a session that was promised, or has gone, to another looks at the record again. */
+  #mayGive(
+    holder: SessionHolder | undefined,
+    clientId: ClientId,
+    token: FencingToken,
+    to: NodeId,
+  ): holder is SessionHolder {
+    return holder?.mayBeGiven(clientId, token, to) === true && this.#rules.mayLeave(clientId, token)
+  }
+
   /**
    * `to`, which wants nothing of the session's state, asks by another way than the stream. `retry`: it is just leaving for
    * another node, or not as the asker believes.
    */
   consentClean(clientId: ClientId, token: FencingToken, to: NodeId): 'consent' | 'retry' {
     const holder = this.#holder()
-    if (holder === undefined || !this.#rules.mayLeave(clientId, token)) return 'retry'
-    const before = this.#moves.get(clientId)
-    if (before !== undefined && before.to !== to && holder.isLeaving(clientId, token)) return 'retry'
+    if (!this.#mayGive(holder, clientId, token, to)) return 'retry'
     this.#rules.consented(clientId)
     holder.surrender(clientId)
     return 'consent'

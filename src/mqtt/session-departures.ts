@@ -80,6 +80,12 @@ export class SessionDepartures {
     else void reading.then(debts => done({ ...snapshot, parts: [...snapshot.parts, ...debts.map(partOf)] }))
   }
 
+  mayBeGiven(clientId: ClientId, token: FencingToken, to: NodeId): boolean {
+    const session = this.#keeper.get(clientId)
+    if (session === undefined) return true
+    return (session.departure?.to ?? to) === to && compareTokens(session.token, token) <= 0
+  }
+
   isLeaving(clientId: ClientId, token: FencingToken): boolean {
     const session = this.#keeper.get(clientId)
     return session?.departure !== undefined && compareTokens(session.token, token) === 0

@@ -47,6 +47,10 @@ export class SessionMoves implements SessionHolder {
     return this.#departures.freeze(clientId, token, to, done)
   }
 
+  mayBeGiven(clientId: ClientId, token: FencingToken, to: NodeId): boolean {
+    return this.#departures.mayBeGiven(clientId, token, to)
+  }
+
   isLeaving(clientId: ClientId, token: FencingToken): boolean {
     return this.#departures.isLeaving(clientId, token)
   }

@@ -468,6 +468,38 @@ describe('A session that moves between nodes', function () {
     assert.equal(presentOf(again), false)
   })
 
+  for (const cleanStart of [false, true]) {
+    it(`is not given to a node that saw its old owner in the record${cleanStart ? ', to be discarded' : ''}, while its tail follows`, async () => {
+      await subscriber(a)
+      const token = cluster.tokenOf('x')
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(20)
+      assert.equal(presentOf(again), true)
+      c.publish('t/1', 'tail') // by the old routes
+      const late = c.transfer.ask(a, { clientId: 'x', cleanStart }, token, 1000)
+      assert.equal(await cluster.settled(late), 'retry')
+      await cluster.advance(3000)
+      assert.deepEqual(textsOf(again), ['tail'])
+    })
+
+    it(`is not given to a node that saw an earlier time of its owner${cleanStart ? ', to be discarded' : ''}`, async () => {
+      await subscriber(a)
+      const token = cluster.tokenOf('x')
+      b.dial('x')
+      await cluster.advance(3000)
+      a.dial('x').vanish()
+      await cluster.advance(3000)
+      a.publish('t/1', 'kept')
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(4) // it is just leaving
+      const late = c.transfer.ask(a, { clientId: 'x', cleanStart }, token, 1000)
+      assert.equal(await cluster.settled(late), 'retry')
+      await cluster.advance(3000)
+      assert.equal(presentOf(again), true)
+      assert.deepEqual(textsOf(again), ['kept'])
+    })
+  }
+
   it('leaves one owner when three nodes race, with everything there', async () => {
     const client = await subscriber(a)
     client.vanish()

@@ -99,6 +99,11 @@ export interface SessionHolder {
     to: NodeId,
     done: (snapshot: SessionSnapshot) => void,
   ): FreezeAnswer
+  /**
+   * Whether a node that saw this one own the session under `token` may have it: not when it is on its way to another node, or has
+   * changed owners since, both of which that node would find in the record by now.
+   */
+  mayBeGiven(clientId: ClientId, token: FencingToken, to: NodeId): boolean
   /** Whether the session is still on its way out under that token: a claim of this node may have ended the move. */
   isLeaving(clientId: ClientId, token: FencingToken): boolean
   /** Nobody took it, and nobody can any more: it is this node's again, to be claimed by the next CONNECT. */
