@@ -14,6 +14,14 @@ export function crossFieldFaults(config: NodeConfig): ConfigFault[] {
     ...listenerFaults(config),
     ...tlsFaults(config),
     ...exposureFaults(config),
+    ...drainFaults(config),
+  ]
+}
+
+function drainFaults({ sessions: { serverMoved, serverReference } }: NodeConfig): ConfigFault[] {
+  if (!serverMoved || serverReference !== undefined) return []
+  return [
+    { path: 'sessions.serverReference', message: 'is required with serverMoved: where has it moved to?' },
   ]
 }
 

@@ -275,6 +275,12 @@ export const configSchema = z.strictObject({
         .describe(
           'where MQTT 5 clients are sent by a node that drains (Server Reference), like mqtt.example.com:1883',
         ),
+      serverMoved: z
+        .boolean()
+        .default(false)
+        .describe(
+          'tell them that this is for good (Server moved, 0x9D), not only for now (Use another server, 0x9C)',
+        ),
     })
     .prefault({}),
   queues: z

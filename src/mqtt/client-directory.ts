@@ -18,9 +18,9 @@ export interface HeldSession {
 
 export class ClientDirectory {
   readonly #registry: SessionRegistry
-  readonly #options: Pick<MqttOptions, 'serverReference'>
+  readonly #options: Pick<MqttOptions, 'serverReference' | 'serverMoved'>
 
-  constructor(registry: SessionRegistry, options: Pick<MqttOptions, 'serverReference'>) {
+  constructor(registry: SessionRegistry, options: Pick<MqttOptions, 'serverReference' | 'serverMoved'>) {
     this.#registry = registry
     this.#options = options
   }
@@ -65,8 +65,9 @@ export class ClientDirectory {
   /** Sends up to `count` connected clients away; answers which. Their sessions end, or stay, as for any lost connection. */
   dismiss(count: number): readonly ClientId[] {
     const dismissed: ClientId[] = []
-    const { serverReference } = this.#options
-    const code = serverReference === undefined ? reason.serverShuttingDown : reason.useAnotherServer
+    const { serverReference, serverMoved } = this.#options
+    const elsewhere = serverMoved === true ? reason.serverMoved : reason.useAnotherServer
+    const code = serverReference === undefined ? reason.serverShuttingDown : elsewhere
     for (const connection of this.#registry.connections) {
       if (dismissed.length >= count) break
       const { session } = connection

@@ -40,6 +40,8 @@ export interface MqttOptions {
   readonly expiryIntervalMax: number
   /** Where v5 clients are sent while the node drains (Server Reference); undefined: nowhere in particular. */
   readonly serverReference?: string | undefined
+  /** They are to go there for good. */
+  readonly serverMoved?: boolean | undefined
   readonly queueMessagesMax: number
   readonly queueBytesMax: number
   /** Which message a full session queue loses: the one that comes, or the oldest that waits. */

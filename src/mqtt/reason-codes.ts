@@ -33,6 +33,7 @@ export const reason = {
   retainNotSupported: 0x9a,
   qosNotSupported: 0x9b,
   useAnotherServer: 0x9c,
+  serverMoved: 0x9d,
   sharedSubscriptionsNotSupported: 0x9e,
   wildcardSubscriptionsNotSupported: 0xa2,
 } as const

@@ -17,6 +17,13 @@ describe('parseConfig', () => {
     )
   })
 
+  it('wants to know where the server has moved to', () => {
+    assert.throws(
+      () => parseConfig({ auth: { anonymous: true }, sessions: { serverMoved: true } }),
+      /sessions\.serverReference: is required with serverMoved/,
+    )
+  })
+
   it('names faults between keys, such as nobody being allowed in', () => {
     assert.throws(() => parseConfig({}), /auth\.anonymous/)
   })

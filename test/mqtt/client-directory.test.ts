@@ -5,9 +5,13 @@ import { MqttHarness } from './support/mqtt-harness.ts'
 const REFERENCE = 'mqtt.example.com:1883'
 
 describe('ClientDirectory', () => {
-  const start = (serverReference?: string): { broker: MqttHarness; clients: ClientDirectory } => {
-    const broker = new MqttHarness({ serverReference })
-    return { broker, clients: new ClientDirectory(broker.broker.sessions, { serverReference }) }
+  const start = (
+    serverReference?: string,
+    serverMoved = false,
+  ): { broker: MqttHarness; clients: ClientDirectory } => {
+    const options = { serverReference, serverMoved }
+    const broker = new MqttHarness(options)
+    return { broker, clients: new ClientDirectory(broker.broker.sessions, options) }
   }
 
   describe('while the node drains', () => {
@@ -20,6 +24,21 @@ describe('ClientDirectory', () => {
       assert.equal(connack.reasonCode, 0x9c)
       assert.equal(connack.properties?.serverReference, REFERENCE)
       assert.equal(clients.sessionCount, 0)
+    })
+
+    it('tells v5 clients that come, and those that are there, that the server has moved for good, where that is so', async () => {
+      const { broker, clients } = start(REFERENCE, true)
+      const connected = await broker.connect('there')
+      clients.setDraining(true)
+      const [connack] = (await broker.connect('late')).received
+      assert.ok(connack?.cmd === 'connack')
+      assert.equal(connack.reasonCode, 0x9d)
+      clients.dismiss(1)
+      await broker.settle()
+      const last = connected.received.at(-1)
+      assert.ok(last?.cmd === 'disconnect')
+      assert.equal(last.reasonCode, 0x9d)
+      assert.equal(last.properties?.serverReference, REFERENCE)
     })
 
     it('refuses a v5 CONNECT with 0x88 when no Server Reference is configured', async () => {

@@ -35,10 +35,11 @@ export function handleConnect(
   const request = connectRequest(connection, packet, version, willProperties)
   const admit = (admitted: ConnectRequest): SinkAnswer => {
     if (!services.sessions.isDraining) return connect(admitted)
-    const { serverReference } = services.options
+    const { serverReference, serverMoved } = services.options
+    const elsewhere = serverMoved === true ? reason.serverMoved : reason.useAnotherServer // section 4.11
     return serverReference === undefined
       ? refuse(reason.serverUnavailable, 'the node is draining: connect to another')
-      : refuse(reason.useAnotherServer, 'the node is draining', { serverReference }) // section 4.11
+      : refuse(elsewhere, 'the node is draining', { serverReference })
   }
   const methodName = packet.properties?.authenticationMethod
   if (methodName === undefined) {
