@@ -95,6 +95,6 @@ describe('parseScenario', () => {
   }
 
   it('takes the default degree for clusters that are smaller', () => {
-    assert.deepEqual(taken({ nodes: 3 }).gossipDegree, [6])
+    assert.deepEqual(taken({ nodes: 2 }).gossipDegree, [2])
   })
 })
