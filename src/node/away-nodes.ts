@@ -12,6 +12,7 @@ import type { KeptInterest } from '../../routing/kept-interest.ts'
 import type { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import type { HashedRemoteIndex } from '../../routing/remote-index.ts'
 import type { NodeId } from '../core/ids.ts'
+import type { Clock } from '../core/ports/clock.ts'
 import type { Logger } from '../core/ports/logger.ts'
 
 interface AwayContext {
@@ -20,17 +21,22 @@ interface AwayContext {
   readonly keptInterest: Pick<KeptInterest, 'keep'>
   readonly goneInterest: Pick<GoneInterest, 'setGone' | 'onKnown'>
   readonly remoteIndex: Pick<HashedRemoteIndex, 'nodes'>
+  readonly clock: Clock
   readonly logger: Logger
 }
 
+/** A node that joins just now, or of which a peer knows more, is no news to the operator. */
+const REPORT_AFTER_MS = 10_000
+
 export class AwayNodes {
   readonly #context: AwayContext
+  #isReportDue = false
   /** Those of `unknown` of whom the operator was told. */
   #reported: ReadonlySet<NodeId> = new Set()
 
   constructor(context: AwayContext) {
     this.#context = context
-    context.goneInterest.onKnown(() => this.#report())
+    context.goneInterest.onKnown(() => this.#reportLater())
   }
 
   /** After the forwarder, and before the interest exchange, was told of a change of members; or when more is known. */
@@ -41,7 +47,16 @@ export class AwayNodes {
     const { awayNodes } = forwarder
     keptInterest.keep(awayNodes, nodeId => forwarder.isMember(nodeId))
     goneInterest.setGone(new Map(awayNodes.map(nodeId => [nodeId, coordinator.lastIncarnationOf(nodeId)])))
-    this.#report()
+    this.#reportLater()
+  }
+
+  #reportLater(): void {
+    if (this.#isReportDue) return
+    this.#isReportDue = true
+    this.#context.clock.schedule(REPORT_AFTER_MS, () => {
+      this.#isReportDue = false
+      this.#report()
+    })
   }
 
   #report(): void {

@@ -113,7 +113,10 @@ export class BrokerNode implements NodeStatusSource {
     )
     const { coordinator, forwarder, remoteIndex } = this
     const goneInterest = this.interest.gone
-    this.away = new AwayNodes({ coordinator, forwarder, remoteIndex, keptInterest, goneInterest, logger })
+    this.away = new AwayNodes({
+      ...{ coordinator, forwarder, remoteIndex, keptInterest, goneInterest },
+      ...{ clock, logger },
+    })
     this.sharedGroups = new SharedGroups(
       { nodeId: options.nodeId, strategy: options.routing.sharedStrategy },
       random,
