@@ -1,10 +1,11 @@
 /** A capacity calculation as a document: the verdict first, then where it comes from, and what it rests on. */
 import { bitsPerSecondText, bytesText, countText, millionsText, percentText } from '../figures.ts'
-import { constantMeanings, type ConstantName, type Constants } from '../constants/constants.ts'
-import { flagOf } from '../parameters.ts'
+import type { Constants } from '../constants/constants.ts'
 import type { BarChart, Cell, Report, Section, Table } from '../report/report.ts'
 import type { CapacityRun, CapacityResult } from './capacity-command.ts'
+import { assumptionSection } from './assumption-section.ts'
 import { sumOf } from './node-load.ts'
+import { structureSection } from './structure-section.ts'
 import type { Load, ProfileLoad, Resource, Unit } from './resources.ts'
 
 export function capacityReport({ result, measured }: CapacityRun, constants: Constants): Report {
@@ -248,96 +249,6 @@ function processorRows(load: Load | undefined): string[][] {
   ]
 }
 
-function structureSection(
-  { remote, local, filters }: CapacityResult,
-  measured: CapacityRun['measured'],
-): Section {
-  const rows: string[][] = []
-  if (remote !== undefined) {
-    const { exactFilters, bits, tableBytes, patterns, patternsOfNodes, digestsEqual } = remote
-    rows.push(
-      ['other nodes’ exact filters, each', countText(exactFilters)],
-      ['their bloom filters', `2^${bits} positions, ${bytesText(tableBytes)} for all nodes`],
-      [
-        'wildcards and groups',
-        `${countText(patterns)} different, ${countText(patternsOfNodes)} over all nodes`,
-      ],
-      ['digests that agree with their origin’s', countText(digestsEqual)],
-      ['forwards per 100 messages nobody wants', countText((100 * remote.wasted) / remote.strays)],
-      [
-        '… nodes named per 100 that one node wants',
-        countText((100 * remote.named) / Math.max(1, remote.hits)),
-      ],
-      ['… and that node was missed', `${remote.missed} of ${countText(remote.hits)} times`],
-    )
-  }
-  if (local !== undefined) {
-    const { clients, subscriptions, exactFilters, filters: all, bits, bloomBytes, missed, hits } = local
-    rows.push(
-      ['own clients', `${countText(clients)} with ${countText(subscriptions)} subscriptions`],
-      ['own filters', `${countText(all)} different, ${countText(exactFilters)} of them without wildcards`],
-      ['own counting bloom filter', `2^${bits} positions, ${bytesText(bloomBytes)}`],
-      ['topics of them not found', `${missed} of ${countText(hits)}`],
-    )
-  }
-  for (const { exactFilters, bits, wasted, strays } of filters)
-    rows.push([
-      `one node’s bloom filter of ${countText(exactFilters)}`,
-      `2^${bits} positions, wrong about ${percentText(wasted / strays)}`,
-    ])
-  const tables: Table[] = [{ columns: [{ heading: 'Built' }, { heading: 'Found' }], rows }]
-  const times = measuredRows(measured, local)
-  if (times.length > 0)
-    tables.push({
-      caption: 'Measured in this run, on this machine, in processor time',
-      columns: [{ heading: 'What' }, { heading: 'Took' }],
-      rows: times,
-    })
-  return {
-    heading: 'Routing structures, built for real',
-    prose:
-      rows.length === 0
-        ? 'Nothing was built before the interruption.'
-        : 'The code that nodes run, filled as a joining node fills it.',
-    tables,
-  }
-}
-
-function measuredRows(
-  { remote, local, filters }: CapacityRun['measured'],
-  built: CapacityResult['local'],
-): string[][] {
-  const rows: string[][] = []
-  const match = (
-    name: string,
-    { hitNs, strayNs, wildcardNs }: { hitNs: number; strayNs: number; wildcardNs: number },
-  ): void => {
-    rows.push([
-      `${name}: a topic somebody wants, nobody wants, a wildcard wants`,
-      [hitNs, strayNs, wildcardNs].map(ns => `${countText(ns)} ns`).join(', '),
-    ])
-  }
-  if (remote !== undefined) {
-    rows.push(
-      ['remote index', `${countText(remote.buildMs / 1000)} s`],
-      ['heap of its wildcards and groups', bytesText(remote.patternHeapBytes)],
-    )
-    match('remote match', remote)
-  }
-  if (local !== undefined) {
-    rows.push(
-      ['local index', `${countText(local.buildMs / 1000)} s`],
-      [
-        'its heap, with the sessions’ maps',
-        `${bytesText(local.heapBytes)}, ${countText(local.heapBytes / Math.max(1, built?.subscriptions ?? 1))} B a subscription`,
-      ],
-    )
-    match('local match', local)
-  }
-  for (const { buildMs } of filters) rows.push(['one bloom filter', `${countText(buildMs / 1000)} s`])
-  return rows
-}
-
 function eventSection({ store, plan, loads }: CapacityResult): Section {
   const { nodes } = plan.workload
   const [load] = loads
@@ -370,59 +281,3 @@ function eventSection({ store, plan, loads }: CapacityResult): Section {
     ],
   }
 }
-
-function assumptionSection({ plan }: CapacityResult, { values, machine, measuredOn }: Constants): Section {
-  const names = Object.keys(constantMeanings) as ConstantName[]
-  const used = names.filter(name => USED.has(name))
-  return {
-    heading: 'What this rests on',
-    prose: `Costs of operations: those of ${measuredOn} on ${machine}.`,
-    tables: [
-      {
-        caption: 'Costs',
-        columns: [
-          { heading: 'Constant' },
-          { heading: 'Value', isNumeric: true },
-          { heading: 'Origin' },
-          { heading: 'How' },
-        ],
-        rows: used.map(name => [name, countText(values[name].value), values[name].origin, values[name].how]),
-      },
-      {
-        caption: 'Workload and limits; each is a flag',
-        columns: [{ heading: 'Flag' }, { heading: 'Value', isNumeric: true }],
-        rows: [
-          ...Object.entries(plan.workload),
-          ...Object.entries(plan.limits),
-          ...Object.entries(plan.run),
-        ].map(([name, value]) => [`--${flagOf(name)}`, countText(value)]),
-      },
-    ],
-  }
-}
-
-/** Those the calculation reads. */
-const USED: ReadonlySet<ConstantName> = new Set<ConstantName>([
-  'gossip.cpuUsPerSend',
-  'gossip.cpuUsPerReceive',
-  'stream.cpuUsPerFrame',
-  'etcd.claimsPerSecondBatched',
-  'etcd.bytesPerRecordInMemory',
-  'etcd.bytesPerRecordOnDisk',
-  'node.cpuUsPerPublishAlone',
-  'node.cpuUsPerDeliveryAlone',
-  'node.cpuUsPerForwardOut',
-  'node.cpuUsPerForwardIn',
-  'node.cpuUsPerConnect',
-  'node.cpuUsPerMove',
-  'node.bytesPerIdleClient',
-  'node.bytesPerSubscription',
-  'node.bytesPerRemotePattern',
-  'node.bytesPerRemotePatternNode',
-  'node.bytesPerRetained',
-  'node.bytesPerQueuedMessage',
-  'node.cpuUsPerAppliedChange',
-  'disk.bytesPerSession',
-  'disk.bytesPerSubscription',
-  'disk.bytesPerQueuedMessage',
-])

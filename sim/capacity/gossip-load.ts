@@ -23,8 +23,8 @@ export interface GossipLoad {
   readonly coresPerNode: number
 }
 
-/** Neighbours a gossip message is sent on to, by each node: 120 copies of a message were counted at 20 nodes. */
-const GOSSIP_COPIES_PER_NODE = 6
+/** Neighbours a gossip message is sent on to by each node: the degree of the mesh that gossipsub is told to keep. */
+const GOSSIP_COPIES_PER_NODE = 2
 
 export function gossipLoad(
   workload: Workload,

@@ -1,8 +1,9 @@
 import type { BrokerOptions } from '../../src/node/broker-ports.ts'
 import type { NodeId } from '../../src/core/ids.ts'
+import type { SubscriptionMode } from '../../src/core/ports/subscription-mode.ts'
 
 /** The configuration's defaults, with caps so high that no run meets them: what is lost then is lost by a fault of ours. */
-export function nodeOptions(nodeId: NodeId): BrokerOptions {
+export function nodeOptions(nodeId: NodeId, mode: SubscriptionMode = 'gossip'): BrokerOptions {
   return {
     nodeId,
     cluster: 'sim',
@@ -15,7 +16,7 @@ export function nodeOptions(nodeId: NodeId): BrokerOptions {
       leaseMarginMs: 1500,
       onOwnerLost: 'wait',
     },
-    routing: { batchIntervalMs: 20, digestIntervalMs: 1000, sharedStrategy: 'round-robin' },
+    routing: { mode, batchIntervalMs: 20, digestIntervalMs: 1000, sharedStrategy: 'round-robin' },
     retained: { digestIntervalMs: 5000 },
     forwarding: { acceptTimeoutMs: 1000, outboxMessagesMax: 1_000_000, outboxBytesMax: 268_435_456 },
     mqtt: {

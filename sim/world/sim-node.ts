@@ -108,7 +108,7 @@ export class SimNode {
         transport,
         gossip,
       },
-      { ...nodeOptions(this.nodeId) },
+      nodeOptions(this.nodeId, this.#world.mode),
     )
     const process = { clock, broker, transport, gossip, storeClient, sockets: new Set<ClientSocket>() }
     this.#process = process

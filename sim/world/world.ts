@@ -8,6 +8,7 @@
 import { KeyValueState } from '../../coordination/embedded/key-value-state.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { CoordinationEntry } from '../../src/core/ports/coordination-store.ts'
+import type { SubscriptionMode } from '../../src/core/ports/subscription-mode.ts'
 import type { Random } from '../../src/core/ports/random.ts'
 import type { BrokerNode } from '../../src/node/broker-node.ts'
 import { SeededRandom } from '../ports/seeded-random.ts'
@@ -29,6 +30,8 @@ export interface WorldOptions {
   readonly gossip: GossipWeakness
   /** Whether the timeline has every frame and packet. */
   readonly isDetailed: boolean
+  /** How subscriptions spread from the beginning. Default: gossip. */
+  readonly mode?: SubscriptionMode
   /** How much may happen at all, see `VirtualClock`. Default: without end. */
   readonly eventsMax?: number
 }
@@ -58,12 +61,14 @@ export class World {
   readonly storeContext: StoreClientContext
   /** Sees each process before it starts: where tests plant bugs. */
   onProcess: (broker: BrokerNode) => void = () => undefined
+  readonly mode: SubscriptionMode
   readonly #seed: number
   readonly #processes: Random
   #backup: { readonly entries: readonly CoordinationEntry[]; readonly revision: number } | undefined
   readonly #wallOffsets = new Map<NodeId, number>()
 
-  constructor({ seed, nodes, latency, gossip, isDetailed, eventsMax }: WorldOptions) {
+  constructor({ seed, nodes, latency, gossip, isDetailed, eventsMax, mode }: WorldOptions) {
+    this.mode = mode ?? 'gossip'
     this.#seed = seed
     this.clock = new VirtualClock(settling(), eventsMax)
     this.trace = new Trace(() => this.clock.now(), isDetailed)

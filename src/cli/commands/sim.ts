@@ -3,6 +3,7 @@ import { calibrateCommand } from './sim/calibrate.ts'
 import { capacityCommand } from './sim/capacity.ts'
 import { chaosCommand } from './sim/chaos.ts'
 import { convergenceCommand } from './sim/convergence.ts'
+import { compareCommand } from './sim/compare.ts'
 import { replayCommand } from './sim/replay.ts'
 
 export const simCommand: CommandModule = {
@@ -12,6 +13,7 @@ export const simCommand: CommandModule = {
     yargs
       .command(capacityCommand)
       .command(chaosCommand)
+      .command(compareCommand)
       .command(replayCommand)
       .command(calibrateCommand)
       .command(convergenceCommand)
