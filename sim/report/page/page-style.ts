@@ -19,7 +19,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:10px;p
 table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:.2rem 0;white-space:nowrap}
 th,td{padding:.32rem .7rem;text-align:left;border-top:1px solid var(--line);vertical-align:top}
-td{min-width:3.2rem}.data{width:100%}.data td:first-child{min-width:7rem}
+td{min-width:3.2rem}.data{width:100%}.data td:not(.n):first-child{min-width:7rem}
 th:first-child,td:first-child{padding-left:0}
 thead th{font-weight:600;color:var(--soft);border-top:0;vertical-align:bottom}tbody th{font-weight:500}
 .n{text-align:right;white-space:nowrap}thead .n{white-space:normal}
@@ -59,6 +59,7 @@ details{font-size:.86rem;margin:.4rem 0}summary{cursor:pointer;color:var(--soft)
 .figures{display:flex;flex-wrap:wrap;gap:1rem 2rem;overflow:auto;max-height:24rem;padding:.4rem 0}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 ${Array.from({ length: 8 }, (_, i) => `.c${i}{stroke:var(--s${i})}.b${i}{background:var(--s${i})}`).join('')}
+@media(max-width:44rem){.data td:not(.n):not(:first-child){min-width:11rem}}
 @media(max-width:32rem){main{padding:.6rem}section{padding:.8rem}.plot{margin-left:2.5rem}}
 @media print{section{break-inside:avoid;border:0}nav{display:none}}
 `
