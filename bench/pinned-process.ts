@@ -10,6 +10,9 @@ export interface PinnedCommand {
   signal: AbortSignal
 }
 
+/** How bin/grapevine.js has V8 size its nursery; every broker on Node gets it, so that none is compared by V8's default. */
+export const nodeHeapFlag = '--max-semi-space-size=8'
+
 /** Whether `taskset` is there and takes both cores that the bench wants: broker 0, load 1. */
 export function canPin(): boolean {
   return (

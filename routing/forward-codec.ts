@@ -160,6 +160,11 @@ export function traceContextOf(frame: Uint8Array): TraceContext | undefined {
   return { traceId: hex.slice(0, 2 * TRACE_ID_BYTES), spanId: hex.slice(2 * TRACE_ID_BYTES) }
 }
 
+/** Whether a PUBLISH frame expires, so that decoding it needs the time. */
+export function expires(frame: Uint8Array): boolean {
+  return ((frame[1] as number) & EXPIRY) !== 0
+}
+
 /** QoS of a PUBLISH frame. */
 export function qosOf(frame: Uint8Array): number {
   return (frame[1] as number) & QOS_MASK
@@ -174,7 +179,7 @@ export interface ForwardedPublish {
   readonly target: SharedTarget | undefined
 }
 
-/** Decodes a PUBLISH frame; undefined when it is malformed. `nowMs`: wall clock. */
+/** Decodes a PUBLISH frame; undefined when it is malformed. `nowMs`: wall clock, not used unless it `expires`. */
 export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublish | undefined {
   if (!isPublish(frame)) return undefined
   const topicAt = FIXED_BYTES + (frame[0] === frameKind.tracedPublish ? CONTEXT_BYTES : 0)

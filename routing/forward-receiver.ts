@@ -15,6 +15,7 @@ import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import {
   decodePublish,
   encodePosition,
+  expires,
   frameKind,
   PACKETS_OFFSET,
   stampPublish,
@@ -114,7 +115,7 @@ export class ForwardReceiver {
   /** A PUBLISH frame of a peer that was greeted. False when it is malformed. */
   take(nodeId: NodeId, frame: Uint8Array): boolean {
     const { clock, journal } = this.#components
-    const nowMs = clock.wallNow()
+    const nowMs = expires(frame) ? clock.wallNow() : 0
     const decoded = decodePublish(frame, nowMs)
     const sender = this.#senders.get(nodeId)
     if (decoded === undefined || sender === undefined) return false

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { nodeHeapFlag } from '../pinned-process.ts'
 import { siblingScript } from '../sibling-script.ts'
 import type { BrokerPeer } from './broker-peer.ts'
 import { freePorts } from './free-ports.ts'
@@ -9,7 +10,7 @@ import { collectingNodeArgs, launch } from './launch.ts'
 /** The npm package `aedes`, in a process of its own on the Node that runs the bench. */
 export const aedes: BrokerPeer = {
   name: 'aedes',
-  settings: 'in-memory persistence; otherwise as shipped',
+  settings: 'in-memory persistence, the same nursery of V8 as grapevine; otherwise as shipped',
 
   check() {
     try {
@@ -23,9 +24,8 @@ export const aedes: BrokerPeer = {
 
   async start({ core, signal }) {
     const [port = 0] = await freePorts(1)
-    // As bin/grapevine.js has it: the default costs every broker on Node a full collection per 64 MB of network buffers.
     const args = [
-      '--max-semi-space-size=8',
+      nodeHeapFlag,
       ...collectingNodeArgs(),
       siblingScript(import.meta.url, './aedes-process'),
       String(port),
