@@ -7,6 +7,7 @@ import { limits } from '../core/limits.ts'
 import type { ByteStream } from '../core/ports/byte-stream.ts'
 import type { Listener, ListenerComponents, ListenerOptions } from './listener.ts'
 import { OccasionalLog } from './occasional-log.ts'
+import { ReadBuffers } from './read-buffers.ts'
 import { SocketStream } from './socket-stream.ts'
 import { readTlsFiles } from './tls-files.ts'
 import { acceptUpgrades, upgradeServerOptions } from './web-socket-upgrade.ts'
@@ -33,15 +34,17 @@ export async function listen(
   const { protocol } = options
   switch (protocol) {
     case 'mqtt': {
+      const buffers = new ReadBuffers()
       const server = createServer({ noDelay: true }, socket => {
-        onConnection(new SocketStream(socket))
+        onConnection(new SocketStream(socket, buffers))
       })
       return bind(server, options, components)
     }
     case 'mqtts': {
       const context = await readTlsFiles(options.tls, components)
+      const buffers = new ReadBuffers()
       const server = createTlsServer({ ...TLS_OPTIONS, ...context }, socket => {
-        if (server.listening) onConnection(new SocketStream(socket))
+        if (server.listening) onConnection(new SocketStream(socket, buffers))
         else socket.destroy()
       })
       return bindTls(server, options, components)

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { systemErrorCode } from '../core/errors.ts'
 import type { ByteStream, ByteStreamListener } from '../core/ports/byte-stream.ts'
 import { closeDeadline } from './close-deadline.ts'
+import type { ReadBuffers } from './read-buffers.ts'
 
 const STREAM = Symbol('stream')
 
@@ -15,13 +16,15 @@ interface ClientSocket extends Socket {
  */
 export class SocketStream implements ByteStream {
   readonly #socket: Socket
+  readonly buffers: ReadBuffers
   listener: ByteStreamListener | undefined
   error: string | undefined
   /** Set once the connection is on its way out: nothing more is taken or told but its close. */
   deadline: NodeJS.Timeout | undefined
 
-  constructor(socket: ClientSocket) {
+  constructor(socket: ClientSocket, buffers: ReadBuffers) {
     this.#socket = socket
+    this.buffers = buffers
     socket[STREAM] = this
     // A socket refused before anybody listens may still fail, and an error without a handler ends the process.
     socket.on('error', onError).on('close', onClose)
@@ -71,7 +74,9 @@ export class SocketStream implements ByteStream {
 
 function onData(this: ClientSocket, chunk: Uint8Array): void {
   const stream = this[STREAM]
-  if (stream?.deadline === undefined) stream?.listener?.onData(chunk)
+  if (stream === undefined) return
+  if (stream.deadline === undefined) stream.listener?.onData(chunk)
+  stream.buffers.read(chunk.length)
 }
 
 function onDrain(this: ClientSocket): void {
