@@ -10,6 +10,7 @@ import {
 } from '../constants/constants.ts'
 import { readClients } from './client-readings.ts'
 import { compareClaims } from './compare-claims.ts'
+import { compareGossip, readPauses, realGossip } from './compare-gossip.ts'
 import { compareNodes } from './compare-nodes.ts'
 import type { Comparison } from './comparison.ts'
 import type { Lab } from './lab.ts'
@@ -39,7 +40,9 @@ export function lookForEtcd(): { readonly version: string } | { readonly missing
 
 /** Measures, then compares. Throws when a process cannot be started or a figure came out as no cost. */
 export async function calibrate(lab: Lab, { isWithEtcd, today }: CalibrationPlan): Promise<Calibration> {
+  const gossip = await realGossip(lab)
   const readings = [
+    readPauses(gossip),
     ...(await readStructures(lab)),
     ...(await readLinks(lab)),
     ...(isWithEtcd
@@ -47,9 +50,12 @@ export async function calibrate(lab: Lab, { isWithEtcd, today }: CalibrationPlan
       : []),
   ]
   const constants = { measuredOn: today, machine: machineLine(), values: valuesOf(readings) }
-  const comparisons = isWithEtcd
-    ? [...(await compareClaims(lab, constants)), ...(await compareNodes(lab, constants))]
-    : []
+  const comparisons = [
+    ...(await compareGossip(lab, constants, gossip)),
+    ...(isWithEtcd
+      ? [...(await compareClaims(lab, constants)), ...(await compareNodes(lab, constants))]
+      : []),
+  ]
   return { constants, comparisons }
 }
 

@@ -59,6 +59,11 @@ export async function readClients(lab: Lab): Promise<Reading[]> {
       how: `${sized(lab, MOVING)} sessions with ${MORE_SUBSCRIPTIONS} subscriptions, each moved ${MOVES_EACH} times`,
     },
     {
+      name: 'node.bytesPerQueuedMessage',
+      runs: kept.map(({ memoryPerQueued }) => Math.max(1, memoryPerQueued)),
+      how: `resident memory with ${sized(lab, QUEUES)} queues of ${QUEUED_EACH} messages of ${QUEUED_BYTES} B, without these`,
+    },
+    {
       name: 'disk.bytesPerSession',
       runs: kept.map(({ perSession }) => perSession),
       how: `data directory with ${crowds}`,
@@ -114,10 +119,13 @@ async function bytesOnDisk(lab: Lab, node: StartedNode) {
   const after = await quietDirectory(node)
   await Promise.all(connections.map(connection => connection.close(disconnectPacket)))
   const withoutQueues = await quietDirectory(node)
+  const memoryBefore = (await quietRss(node)) * 1024
   const queued = await fillQueues(lab, node)
+  const memoryAfter = (await quietRss(node)) * 1024
   return {
     perSession: lineThrough(sessions).slope,
     perSubscription: (after - before) / (connections.length * MORE_SUBSCRIPTIONS),
+    memoryPerQueued: (memoryAfter - memoryBefore) / queued - QUEUED_BYTES,
     perQueued: ((await quietDirectory(node)) - withoutQueues) / queued,
   }
 }

@@ -145,12 +145,12 @@ async function perform(request: LinkRequest): Promise<LinkAnswer> {
       return { done: true }
     case 'frames': {
       const { to, bytes, perSecond, forMs } = request
-      if (perSecond === null) await flood(first, to, bytes, forMs)
+      if (perSecond === null) await flood(first, to[0] ?? '', bytes, forMs)
       else
         await paced(perSecond, forMs, () => {
           const frame = frameOf(bytes)
           sent.push([frames, nowUs()])
-          first.transport.send(to, 'forward', frame)
+          for (const nodeId of to) first.transport.send(nodeId, 'forward', frame)
         })
       return { done: true }
     }

@@ -7,8 +7,8 @@ export type LinkRequest =
   | { kind: 'link'; peers: PeerAddress[] }
   /** The first host publishes messages at a steady rate. */
   | { kind: 'gossip'; perSecond: number; forMs: number }
-  /** The first host sends frames of `bytes` to `to` at a steady rate; `perSecond` null: as many as the link takes. */
-  | { kind: 'frames'; to: string; bytes: number; perSecond: number | null; forMs: number }
+  /** The first host sends a frame of `bytes` to each of `to` at a steady rate; `perSecond` null: as many as one link takes. */
+  | { kind: 'frames'; to: string[]; bytes: number; perSecond: number | null; forMs: number }
   /** What was sent and received since the last time, and CPU time since the start. */
   | { kind: 'take' }
 

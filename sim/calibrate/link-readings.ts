@@ -7,7 +7,8 @@ import { lineThrough, percentile } from './regression.ts'
 
 /** Messages a second of the load points: idle, and up to what a cluster's gossip is allowed. */
 const RATES = [0, 50, 100] as const
-const NEIGHBOURS = [1, 4, 8] as const
+const NEIGHBOURS = [1, 6, 12] as const
+const WARM_UP_RATE = 1500
 const SMALL_FRAME_BYTES = 300
 const LARGE_FRAME_BYTES = 64 * 1024
 
@@ -58,7 +59,6 @@ async function takeFrom(worker: LinkWorker): Promise<LinkTaken> {
 interface Load {
   /** Messages or frames, and µs of CPU, per second. */
   readonly sentPerSecond: number
-  readonly receivedPerSecond: number
   readonly centreCpu: number
   readonly neighboursCpu: number
   readonly receivedBytesPerSecond: number
@@ -75,7 +75,6 @@ async function loadOf({ centre, neighbours }: Star, request: LinkRequest): Promi
   const sentAt = new Map(after[0].sent)
   return {
     sentPerSecond: after[0].sent.length / seconds,
-    receivedPerSecond: after[1].received.length / seconds,
     centreCpu: (after[0].cpuUs - before[0].cpuUs) / seconds,
     neighboursCpu: (after[1].cpuUs - before[1].cpuUs) / seconds,
     receivedBytesPerSecond: after[1].receivedBytes / seconds,
@@ -88,86 +87,87 @@ async function loadOf({ centre, neighbours }: Star, request: LinkRequest): Promi
 
 /** What links and gossip of nodes cost, from hosts that do nothing else. */
 export async function readLinks(lab: Lab): Promise<Reading[]> {
-  return [...(await readGossip(lab)), ...(await readStreams(lab))]
-}
-
-async function readGossip(lab: Lab): Promise<Reading[]> {
-  const runs = await repeated(lab, round => gossipRun(lab, round))
+  const gossip = await repeated(lab, round => starRun(lab, 'gossip', round))
+  const frames = await repeated(lab, round => starRun(lab, 'frames', round))
   const rates = RATES.filter(rate => rate > 0).join(' and ')
-  const by = `hosts with links, ${NEIGHBOURS.join(', ')} neighbours, ${rates} messages/s, by regression`
+  const by = `1 host to ${NEIGHBOURS.join(', ')} neighbours in one process, ${rates} messages/s, by regression over copies`
+  const hops = (runs: readonly StarRun[], percent: number) => runs.map(run => percentile(run.hops, percent))
+  const alone = 'two hosts in two processes, 50 messages/s'
   return [
-    {
-      name: 'gossip.hopMsP50',
-      runs: runs.map(({ hops }) => percentile(hops, 50)),
-      how: 'two hosts in two processes, 50 messages/s',
-    },
-    { name: 'gossip.hopMsP99', runs: runs.map(({ hops }) => percentile(hops, 99)), how: 'the same messages' },
-    { name: 'gossip.cpuUsPerSend', runs: runs.map(({ perSend }) => perSend), how: by },
-    { name: 'gossip.cpuUsPerReceive', runs: runs.map(({ perReceive }) => perReceive), how: by },
-  ]
-}
-
-/**
- * The CPU time of the centre rises with messages × neighbours, that of the neighbours with the copies they get. What
- * publishing costs besides, once a message, is left out: it is small beside a copy.
- */
-async function gossipRun(lab: Lab, round: number) {
-  const perMessage: [neighbours: number, cpuUs: number][] = []
-  const perCopy: number[] = []
-  let hops: readonly number[] = []
-  for (const count of NEIGHBOURS) {
-    lab.progress(`gossip with ${count} neighbours, run ${round + 1} of ${lab.repetitions}`)
-    await withStar(lab, count, async star => {
-      await loadOf(star, { kind: 'gossip', perSecond: 100, forMs: lab.windowMs })
-      const loads: Load[] = []
-      for (const perSecond of RATES) {
-        const load = await loadOf(star, { kind: 'gossip', perSecond, forMs: lab.windowMs })
-        loads.push(load)
-        if (count === 1 && perSecond === 50) hops = load.delaysMs
-      }
-      perMessage.push([count, lineThrough(loads.map(load => [load.sentPerSecond, load.centreCpu])).slope])
-      perCopy.push(lineThrough(loads.map(load => [load.receivedPerSecond, load.neighboursCpu])).slope)
-    })
-  }
-  const perReceive = perCopy.reduce((sum, cost) => sum + cost, 0) / perCopy.length
-  return { hops, perSend: lineThrough(perMessage).slope, perReceive }
-}
-
-async function readStreams(lab: Lab): Promise<Reading[]> {
-  const runs = await repeated(lab, async round => {
-    lab.progress(`streams between two hosts, run ${round + 1} of ${lab.repetitions}`)
-    return await withStar(lab, 1, async star => {
-      const [to = ''] = star.neighbourIds
-      const small = { kind: 'frames', to, bytes: SMALL_FRAME_BYTES, forMs: lab.windowMs } as const
-      await loadOf(star, { ...small, perSecond: 200 })
-      const slow = await loadOf(star, { ...small, perSecond: 50 })
-      const loads = [slow]
-      for (const perSecond of [200, 400]) loads.push(await loadOf(star, { ...small, perSecond }))
-      const ofCentre = lineThrough(loads.map(load => [load.sentPerSecond, load.centreCpu])).slope
-      const ofOther = lineThrough(loads.map(load => [load.receivedPerSecond, load.neighboursCpu])).slope
-      const large = await loadOf(star, {
-        ...{ kind: 'frames', to, bytes: LARGE_FRAME_BYTES, perSecond: null, forMs: lab.windowMs },
-      })
-      return { hops: slow.delaysMs, perFrame: (ofCentre + ofOther) / 2, bytes: large.receivedBytesPerSecond }
-    })
-  })
-  const at = (percent: number) => runs.map(({ hops }) => percentile(hops, percent))
-  return [
-    {
-      name: 'stream.hopMsP50',
-      runs: at(50),
-      how: `two hosts in two processes, 50 frames/s of ${SMALL_FRAME_BYTES} B`,
-    },
-    { name: 'stream.hopMsP99', runs: at(99), how: 'the same frames' },
+    { name: 'gossip.hopMsP50', runs: hops(gossip, 50), how: alone },
+    { name: 'gossip.hopMsP99', runs: hops(gossip, 99), how: alone },
+    { name: 'gossip.cpuUsPerSend', runs: gossip.map(({ perSend }) => perSend), how: by },
+    { name: 'gossip.cpuUsPerReceive', runs: gossip.map(({ perReceive }) => perReceive), how: by },
+    { name: 'stream.hopMsP50', runs: hops(frames, 50), how: alone },
+    { name: 'stream.hopMsP99', runs: hops(frames, 99), how: alone },
     {
       name: 'stream.cpuUsPerFrame',
-      runs: runs.map(({ perFrame }) => perFrame),
-      how: `frames of ${SMALL_FRAME_BYTES} B alone, 50 to 400/s, by regression, mean of both ends`,
+      runs: frames.map(({ perSend, perReceive }) => (perSend + perReceive) / 2),
+      how: `frames of ${SMALL_FRAME_BYTES} B, ${by}, mean of both ends`,
+    },
+    {
+      name: 'node.cpuUsPerWake',
+      runs: frames.map(({ perWake }) => perWake),
+      how: `the same frames, by regression to no copies, at the receivers`,
     },
     {
       name: 'stream.megabytesPerSecond',
-      runs: runs.map(({ bytes }) => bytes / 1e6),
+      runs: await repeated(lab, () => megabytesPerSecond(lab)),
       how: 'frames of 64 KiB as fast as one link takes them, each end on a core of its own',
     },
   ]
+}
+
+/** µs of CPU, and delays in ms between two hosts. */
+interface StarRun {
+  readonly hops: readonly number[]
+  readonly perSend: number
+  readonly perReceive: number
+  readonly perWake: number
+}
+
+/**
+ * By message, the CPU time of either process rises with the number of neighbours: so much for a copy. What is left for no copies at
+ * all is the price of waking a process that had nothing to do.
+ */
+async function starRun(lab: Lab, kind: 'gossip' | 'frames', round: number): Promise<StarRun> {
+  const sending: [neighbours: number, cpuUsPerMessage: number][] = []
+  const receiving: [neighbours: number, cpuUsPerMessage: number][] = []
+  let hops: readonly number[] = []
+  for (const count of NEIGHBOURS) {
+    lab.progress(`${kind} to ${count} neighbours, run ${round + 1} of ${lab.repetitions}`)
+    await withStar(lab, count, async star => {
+      const request = (perSecond: number): LinkRequest =>
+        kind === 'gossip'
+          ? { kind, perSecond, forMs: lab.windowMs }
+          : { kind, to: [...star.neighbourIds], bytes: SMALL_FRAME_BYTES, perSecond, forMs: lab.windowMs }
+      // Code that ran a few hundred times is not what a node runs.
+      await loadOf(star, request(WARM_UP_RATE))
+      const loads: Load[] = []
+      for (const perSecond of RATES) {
+        const load = await loadOf(star, request(perSecond))
+        loads.push(load)
+        if (count === 1 && perSecond === 50) hops = load.delaysMs
+      }
+      sending.push([count, lineThrough(loads.map(load => [load.sentPerSecond, load.centreCpu])).slope])
+      receiving.push([count, lineThrough(loads.map(load => [load.sentPerSecond, load.neighboursCpu])).slope])
+    })
+  }
+  const received = lineThrough(receiving)
+  return {
+    hops,
+    perSend: lineThrough(sending).slope,
+    perReceive: received.slope,
+    perWake: received.intercept,
+  }
+}
+
+async function megabytesPerSecond(lab: Lab): Promise<number> {
+  return await withStar(lab, 1, async star => {
+    const large = await loadOf(star, {
+      ...{ kind: 'frames', to: [...star.neighbourIds], bytes: LARGE_FRAME_BYTES, perSecond: null },
+      forMs: lab.windowMs,
+    })
+    return large.receivedBytesPerSecond / 1e6
+  })
 }

@@ -8,11 +8,16 @@ import shipped from './constants.json' with { type: 'json' }
 export const constantMeanings = {
   'gossip.hopMsP50': 'ms, from publish to a neighbour’s handler, two nodes otherwise idle, median',
   'gossip.hopMsP99': 'ms, the same, 99th percentile',
-  'gossip.cpuUsPerSend': 'µs of CPU to send one copy of a gossip message to one neighbour',
-  'gossip.cpuUsPerReceive': 'µs of CPU to receive and handle one copy of a gossip message',
+  'gossip.cpuUsPerSend':
+    'µs of CPU to send one copy of a gossip message to one neighbour, the process being awake',
+  'gossip.cpuUsPerReceive':
+    'µs of CPU to receive and handle one copy of a gossip message, the process being awake',
+  'gossip.pauseMsPerNode':
+    'ms for which a process stops at a time, for each node in it, so that what is late is at least as late as on real nodes',
   'stream.hopMsP50': 'ms, from send to the handler at the other end of a link, otherwise idle, median',
   'stream.hopMsP99': 'ms, the same, 99th percentile',
-  'stream.cpuUsPerFrame': 'µs of CPU at each end for a small frame that travels alone',
+  'stream.cpuUsPerFrame':
+    'µs of CPU at each end for a small frame that travels alone, the process being awake',
   'stream.megabytesPerSecond': 'MB/s through one link, large chunks, one core at each end',
   'etcd.writeMsP50': 'ms, one transaction at low load, median',
   'etcd.writeMsP99': 'ms, the same, 99th percentile',
@@ -22,6 +27,7 @@ export const constantMeanings = {
   'etcd.watchEventsPerSecond': 'events/s that one watcher receives and decodes',
   'etcd.bytesPerRecordInMemory': 'bytes of etcd’s memory per session record',
   'etcd.bytesPerRecordOnDisk': 'bytes of etcd’s database per session record, one revision',
+  'node.cpuUsPerWake': 'µs of CPU to begin work in a process that had none: waking up, cold caches',
   'node.cpuUsPerPublish':
     'µs of CPU for one QoS 0 PUBLISH of 256 B read, decoded and matched, many of them in one read of the socket',
   'node.cpuUsPerPublishAlone':

@@ -9,7 +9,7 @@ const Z99 = 2.326
  * Drawn from a lognormal distribution with the measured median and 99th percentile; nothing when the work explains all of it.
  */
 export function hopOverhead(costs: PointCosts, random: Random): () => number {
-  const workMs = costs.gossipSendMs + costs.gossipReceiveMs
+  const workMs = costs.gossipSendMs + costs.gossipReceiveMs + costs.wakeMs
   const median = costs.gossipHopMsP50 - workMs
   if (median <= 0) return () => 0
   const sigma = Math.log(Math.max(median, costs.gossipHopMsP99 - workMs) / median) / Z99

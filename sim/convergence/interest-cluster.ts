@@ -1,4 +1,5 @@
 import type { PeerAddress } from '../../src/core/ports/peer-transport.ts'
+import type { Random } from '../../src/core/ports/random.ts'
 import { SeededRandom } from '../ports/seeded-random.ts'
 import { VirtualClock } from '../ports/virtual-clock.ts'
 import { CoreClock, CpuCore } from '../world/cpu-core.ts'
@@ -10,6 +11,9 @@ import { InterestNode } from './interest-node.ts'
 import { PlacedNetwork, placements } from './placed-network.ts'
 import type { PointCosts, PointSettings } from './point.ts'
 import { SpreadLog } from './spread-log.ts'
+
+/** Of the time, that processes do nothing. */
+const PAUSED_SHARE = 0.03
 
 /** Frames on streams since the start, by what they are for. */
 interface FrameCounts {
@@ -33,12 +37,20 @@ export class InterestCluster {
   /** Exceptions that escaped from production code. */
   readonly broken: unknown[] = []
   readonly #peers: PeerAddress[] = []
+  readonly #pauses: { readonly pauseMs: number; readonly random: Random }
 
   constructor(settings: PointSettings, costs: PointCosts) {
+    this.#pauses = {
+      pauseMs: costs.pauseMs * settings.nodesPerCore,
+      random: SeededRandom.for(settings.seed, 'pauses'),
+    }
     const { seed, nodes, nodesPerCore, profile, loss, gossipDegree, gossipLazy, heartbeatMs, floodPublish } =
       settings
     const nodeIds = Array.from({ length: nodes }, (_, index) => `node-${index}`)
-    this.cores = Array.from({ length: Math.ceil(nodes / nodesPerCore) }, () => new CpuCore(this.clock))
+    this.cores = Array.from(
+      { length: Math.ceil(nodes / nodesPerCore) },
+      () => new CpuCore(this.clock, costs.wakeMs),
+    )
     const coreOf = new Map(
       nodeIds.map((nodeId, index) => [nodeId, this.cores[Math.floor(index / nodesPerCore)] as CpuCore]),
     )
@@ -105,6 +117,7 @@ export class InterestCluster {
   }
 
   start(filtersPerNode: number): void {
+    for (const core of this.cores) this.#pauseLater(core)
     for (const [index, node] of this.nodes.entries()) {
       const filters = Array.from({ length: filtersPerNode }, (_, filter) => `fill/${index}/${filter}`)
       node.fill(filters)
@@ -116,6 +129,17 @@ export class InterestCluster {
         ),
       )
     }
+  }
+
+  /** Processes stop now and then, for the longer the more nodes they have. */
+  #pauseLater(core: CpuCore): void {
+    const { pauseMs } = this.#pauses
+    if (pauseMs === 0) return
+    const meanMs = pauseMs / PAUSED_SHARE
+    this.clock.schedule(-Math.log(1 - this.#pauses.random.fraction()) * meanMs, () => {
+      core.stall(pauseMs)
+      this.#pauseLater(core)
+    })
   }
 
   get isSynchronized(): boolean {

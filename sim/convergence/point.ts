@@ -35,6 +35,10 @@ export interface Partition {
 
 /** What operations cost, ms. */
 export interface PointCosts {
+  /** Of a core that had nothing to do. */
+  readonly wakeMs: number
+  /** For which a process stops now and then, for each node in it. */
+  readonly pauseMs: number
   readonly gossipSendMs: number
   readonly gossipReceiveMs: number
   readonly gossipHopMsP50: number
@@ -46,6 +50,8 @@ export interface PointCosts {
 
 /** The constants that results rest on. */
 export const usedConstants = [
+  'node.cpuUsPerWake',
+  'gossip.pauseMsPerNode',
   'gossip.cpuUsPerSend',
   'gossip.cpuUsPerReceive',
   'gossip.hopMsP50',
@@ -57,6 +63,8 @@ export const usedConstants = [
 
 export function costsOf({ values }: Constants): PointCosts {
   return {
+    wakeMs: values['node.cpuUsPerWake'].value / 1000,
+    pauseMs: values['gossip.pauseMsPerNode'].value,
     gossipSendMs: values['gossip.cpuUsPerSend'].value / 1000,
     gossipReceiveMs: values['gossip.cpuUsPerReceive'].value / 1000,
     gossipHopMsP50: values['gossip.hopMsP50'].value,

@@ -175,7 +175,7 @@ class PointRun {
     for (const other of nodes) {
       if (other === node) continue
       clock.schedule(nearMs + network.travelMs(node.nodeId, other.nodeId), () => {
-        other.clock.core.run(0, () => misses.count(!other.routesTo(node.nodeId, topic)))
+        other.clock.core.look(() => misses.count(!other.routesTo(node.nodeId, topic)))
       })
     }
   }

@@ -3,6 +3,8 @@ import { ProcessClock } from './process-clock.ts'
 
 interface Job {
   readonly costMs: number
+  /** Time passes, but nothing is worked at. */
+  readonly isStall?: boolean
   readonly task: () => void
 }
 
@@ -14,14 +16,17 @@ interface Job {
  */
 export class CpuCore {
   readonly #clock: VirtualClock
+  readonly #wakeMs: number
   readonly #jobs: Job[] = []
   #next = 0
   #isBusy = false
   #aheadMs = 0
   #busyMs = 0
 
-  constructor(clock: VirtualClock) {
+  /** `wakeMs`: what it costs besides to begin when there was nothing to do. */
+  constructor(clock: VirtualClock, wakeMs = 0) {
     this.#clock = clock
+    this.#wakeMs = wakeMs
   }
 
   /** Time spent working since the beginning, ms. */
@@ -36,8 +41,12 @@ export class CpuCore {
 
   /** Calls the task when everything asked before is done and `costMs` of work has been put into it. */
   run(costMs: number, task: () => void): void {
-    this.#jobs.push({ costMs, task })
-    if (!this.#isBusy) this.#begin()
+    this.#add(this.#isBusy ? costMs : costMs + this.#wakeMs, task)
+  }
+
+  /** Calls the task in its turn, at no cost: to look at what the core has done by then. */
+  look(task: () => void): void {
+    this.#add(0, task)
   }
 
   /** More work that the job under way does: what it sends afterwards leaves the later, and later jobs wait. */
@@ -45,9 +54,19 @@ export class CpuCore {
     this.#aheadMs += costMs
   }
 
+  /** Does nothing for so long, when it comes to it: a garbage collection, or another process in its place. */
+  stall(ms: number): void {
+    this.#add(ms, () => undefined, true)
+  }
+
+  #add(costMs: number, task: () => void, isStall = false): void {
+    this.#jobs.push({ costMs, task, isStall })
+    if (!this.#isBusy) this.#begin()
+  }
+
   #begin(): void {
     this.#isBusy = true
-    const { costMs, task } = this.#jobs[this.#next++] as Job
+    const { costMs, task, isStall } = this.#jobs[this.#next++] as Job
     if (this.#next > 1024 && this.#next * 2 > this.#jobs.length) {
       this.#jobs.splice(0, this.#next)
       this.#next = 0
@@ -56,7 +75,7 @@ export class CpuCore {
       this.#aheadMs = 0
       task()
       const spentMs = this.#aheadMs
-      this.#busyMs += costMs + spentMs
+      this.#busyMs += (isStall === true ? 0 : costMs) + spentMs
       if (spentMs === 0) return this.#end()
       this.#clock.schedule(spentMs, () => this.#end())
       // Its effects were scheduled by now: from here the world's time says how far the core is.

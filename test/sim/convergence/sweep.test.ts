@@ -4,6 +4,8 @@ import { parseScenario, pointsOf, type Scenario } from '../../../sim/convergence
 import { sweep } from '../../../sim/convergence/sweep.ts'
 
 const costs: PointCosts = {
+  wakeMs: 0,
+  pauseMs: 0,
   gossipSendMs: 0.1,
   gossipReceiveMs: 0.1,
   gossipHopMsP50: 0,

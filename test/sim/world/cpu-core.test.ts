@@ -17,6 +17,20 @@ describe('CpuCore', () => {
     assert.equal(core.busyMs, 15)
   })
 
+  it('costs more to begin when it had nothing to do, and nothing to look at', async () => {
+    const clock = new VirtualClock()
+    const core = new CpuCore(clock, 3)
+    const doneAtMs: number[] = []
+    core.run(10, () => doneAtMs.push(clock.now()))
+    core.run(5, () => doneAtMs.push(clock.now()))
+    core.look(() => doneAtMs.push(clock.now()))
+    await clock.advance(100)
+    core.look(() => doneAtMs.push(clock.now()))
+    await clock.advance(100)
+    assert.deepEqual(doneAtMs, [13, 18, 18, 100])
+    assert.equal(core.busyMs, 18)
+  })
+
   it('makes later jobs wait for what a job spends beyond its cost', async () => {
     const clock = new VirtualClock()
     const core = new CpuCore(clock)
