@@ -39,8 +39,9 @@ describe('sim capacity', () => {
       { clients: 8_000, beyond: [] },
     ])
     const full = new Map(result.fullAt.map(({ resource, clients }) => [resource, clients]))
-    // 16 GB of memory of an etcd member, 1 KB a record.
-    assert.ok(Math.abs((full.get('etcd memory') ?? 0) / 16e6 - 1) < 0.002)
+    // 16 GB of memory of an etcd member, so much a record.
+    const records = 16e9 / shippedConstants.values['etcd.bytesPerRecordInMemory'].value
+    assert.ok(Math.abs((full.get('etcd memory') ?? 0) / records - 1) < 0.002)
     assert.equal(full.get('etcd claims (sticky)'), null)
     const text = reportText(capacityReport(run, shippedConstants))
     for (const { name } of result.loads[0]?.resources ?? []) assert.ok(text.includes(name), name)
