@@ -65,7 +65,7 @@ export function encodePublish(
   const targetBytes = target === undefined ? NO_BYTES : encodeTarget(target)
   const propertyBytes = properties === undefined ? 0 : 4 + properties.length
   const contextBytes = trace === undefined ? 0 : CONTEXT_BYTES
-  // Of the pool: making a Uint8Array costs more than filling it. Every byte is written, sequence and expiry by `stampPublish`.
+  // Of the pool: making a Uint8Array costs more than filling it. Every byte is written, so that none of other frames leaves.
   const frame = Buffer.allocUnsafe(
     FIXED_BYTES +
       contextBytes +
@@ -86,6 +86,7 @@ export function encodePublish(
     (id === undefined ? 0 : ID) |
     (stamp === undefined ? 0 : STAMP) |
     (target === undefined ? 0 : SHARED)
+  stampPublish(frame, 0, 0)
   let at = FIXED_BYTES
   if (trace !== undefined) {
     frame.set(Buffer.from(trace.traceId + trace.spanId, 'hex'), at)

@@ -43,6 +43,20 @@ describe('the forward codec', () => {
     )
   })
 
+  it('leaves no byte of a frame as it found it in memory', () => {
+    const frame = encodePublish({
+      topic: 't',
+      payload: new Uint8Array(0),
+      qos: 1,
+      retain: false,
+      properties: undefined,
+      expiresAtMs: undefined,
+      publisher: '',
+    })
+    // Kind, QoS, then sequence and expiry, which are stamped when it is sent; outboxes and sessions that move keep it as it is.
+    assert.deepEqual(Array.from(frame), [4, 1, ...new Array<number>(16).fill(0), 0, 1, 0x74])
+  })
+
   it('refuses frames with lengths that lie, and never throws, whatever the bytes', () => {
     fc.assert(
       fc.property(
