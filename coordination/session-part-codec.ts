@@ -5,6 +5,7 @@
  * else than a writer makes answers undefined; what it answers refers to no byte of what it read.
  */
 import type {
+  IngressGap,
   QueuedRecord,
   SessionPart,
   SessionRecord,
@@ -89,7 +90,7 @@ export class PartWriter {
   }
 
   session(record: SessionRecord): void {
-    const { disconnectedAtMs, tails = [], floors = [] } = record
+    const { disconnectedAtMs, tails = [], floors = [], gaps = [] } = record
     this.text(record.clientId)
     this.uint32(record.expiryIntervalSeconds)
     this.number(disconnectedAtMs === undefined ? 0 : Math.max(0, this.#nowMs - disconnectedAtMs))
@@ -103,6 +104,13 @@ export class PartWriter {
       this.byte(isLoose === true ? 1 : 0)
     }
     this.ids(floors)
+    this.byte(gaps.length)
+    for (const { from, incarnation, above, upTo } of gaps) {
+      this.text(from)
+      this.number(incarnation)
+      this.number(above)
+      this.number(upTo)
+    }
   }
 
   /** At most 65,535. */
@@ -284,6 +292,12 @@ export class PartReader {
       tails.push({ from, token, position, ...(this.byte() === 1 ? { isLoose: true } : {}) })
     }
     const floors = this.ids()
+    const gaps: IngressGap[] = []
+    for (let left = this.byte(); left > 0; left--) {
+      const from = this.text()
+      if (!isNodeId(from)) throw new Unreadable()
+      gaps.push({ from, incarnation: this.count(), above: this.count(), upTo: this.count() })
+    }
     return {
       clientId,
       expiryIntervalSeconds,
@@ -291,6 +305,7 @@ export class PartReader {
       nextPosition,
       ...(tails.length > 0 ? { tails } : {}),
       ...(floors.length > 0 ? { floors } : {}),
+      ...(gaps.length > 0 ? { gaps } : {}),
     }
   }
 

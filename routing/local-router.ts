@@ -90,6 +90,7 @@ export class LocalRouter {
       this.stats.duplicateIds++
       this.matchCount = -1
       this.point.current?.span.event('duplicate')
+      this.deliverLacking(publication)
       // The earlier delivery may not be on disk yet.
       return this.#journal.appended
     }
@@ -101,6 +102,17 @@ export class LocalRouter {
       if (storeSequence > 0) this.#seenJournal.remember(id)
     })
     return storeSequence
+  }
+
+  /** To sessions that have come here since this node delivered it, and may lack it. Returns as `deliver`. */
+  deliverLacking(publication: Publication): number {
+    const before = this.#journal.appended
+    for (const match of this.#index.match(publication.topic)) {
+      if (match.noLocal && match.subscriber.clientId === publication.publisher) continue
+      match.subscriber.deliverLacking?.(publication, match)
+    }
+    const after = this.#journal.appended
+    return after > before ? after : 0
   }
 
   /**

@@ -112,8 +112,10 @@ export class MeshRouter implements PublishRouter {
 
   repeat(publication: Publication, acceptance: Acceptance, isFromElsewhere: boolean): void {
     const { id } = publication
-    if (isFromElsewhere && id !== undefined) {
-      const storeSequence = this.#local.deliverRepeated(publication, id)
+    if (id !== undefined) {
+      const storeSequence = isFromElsewhere
+        ? this.#local.deliverRepeated(publication, id)
+        : this.#local.deliverLacking(publication)
       if (storeSequence > 0) acceptance.requireCommitted(storeSequence)
     }
     const nodes = this.#remote.match(publication.topic)

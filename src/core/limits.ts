@@ -119,6 +119,8 @@ export const limits = {
   debtBytesMax: 8 * 1024 * 1024,
   /** Incarnations of which a moved session knows what it has had; beyond it a late copy from an old one may come twice. */
   floorsMax: 64,
+  /** Ranges of numbers a moved session may lack; beyond it what is repeated of the oldest incarnations does not reach it. */
+  gapsMax: 64,
   /** Questions for sessions of owners without a link that a node has in the coordination store; later ones fail at once. */
   handoffsUnderWayMax: 64,
   /** Sessions a draining node offers to others at once. */

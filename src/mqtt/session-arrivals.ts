@@ -28,6 +28,7 @@ import { limits } from '../core/limits.ts'
 import type { TailAnswer } from '../core/ports/session-ownership.ts'
 import { DebtSettlement } from './debt-settlement.ts'
 import { IngressFloors } from './ingress-floors.ts'
+import { IngressGaps } from './ingress-gaps.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
@@ -127,6 +128,7 @@ export class SessionArrivals {
       session.floors = undefined
       session.loosenTails()
     }
+    this.#openGaps(session, staged, own !== undefined)
     const arrival = this.#remember(session)
     for (const id of staged.known) arrival.isRepeated({ id })
     const replaced = this.#keeper.get(clientId)
@@ -146,6 +148,13 @@ export class SessionArrivals {
     // At the start the node has not joined yet: they are awaited when the old owner asks.
     if (isClaimed) this.#awaitRoutes(session, arrival)
     return session
+  }
+
+  /** This node may have received what the old owner had not. To a session still in the routes here that was delivered. */
+  #openGaps(session: Session, { record, origin }: StagedSession, isRouted: boolean): void {
+    const gaps = new IngressGaps(record.gaps)
+    if (!isRouted) gaps.open(origin.nodeId, record.floors ?? [], this.#services.router.receivedUpTo())
+    session.gaps = gaps.isEmpty ? undefined : gaps
   }
 
   /** Before its client can publish anything here. */
@@ -210,6 +219,8 @@ export class SessionArrivals {
     if (session === undefined || mark === undefined || session.departure !== undefined) return
     letGo(session)
     session.tails = session.tails.filter(other => other !== mark)
+    session.gaps?.shrink(from.nodeId, floors)
+    if (session.gaps?.isEmpty === true) session.gaps = undefined
     if (mark.isLoose !== true) (session.floors ??= new IngressFloors()).raise(floors)
     this.#services.journal.putSession(session.record())
     if (session.tails.length === 0) this.#settled(session)
@@ -247,9 +258,9 @@ export class SessionArrivals {
 
   /** Nothing follows any more; direct copies that floors do not cover may still be late. */
   #settled(session: Session): void {
-    const { arrival, floors } = session
+    const { arrival, floors, gaps } = session
     if (arrival === undefined) return
-    arrival.forget(id => floors?.covers(id) === true)
+    arrival.forget(id => floors?.covers(id) === true && gaps?.has(id) !== true)
     const end = (): void => {
       arrival.end()
       if (session.arrival === arrival) session.arrival = undefined

@@ -21,6 +21,7 @@ import type { QoS } from '../core/qos.ts'
 import { topicMatches } from '../core/topic.ts'
 import { DeliveryQueue, packetIdOf, queuedBytes, type QueuedMessage } from './delivery-queue.ts'
 import { IngressFloors } from './ingress-floors.ts'
+import { IngressGaps } from './ingress-gaps.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { SessionArrival } from './session-arrival.ts'
 import { parseFilter } from './shared-filter.ts'
@@ -85,6 +86,8 @@ export class Session implements LocalDelivery {
   arrival: SessionArrival | undefined
   /** What it had had when it moved; undefined if it never did. */
   floors: IngressFloors | undefined
+  /** What it may lack below those; undefined if nothing. */
+  gaps: IngressGaps | undefined
   /** Of the present connection, or of the last one while it is pending. */
   will: Will | undefined
   /** Closed connections whose publications are not accepted by everybody yet. */
@@ -126,18 +129,20 @@ export class Session implements LocalDelivery {
       ...(this.departure === undefined ? {} : { departure: this.departure }),
       ...(this.tails.length === 0 ? {} : { tails: this.tails }),
       ...(this.floors === undefined ? {} : { floors: this.floors.list() }),
+      ...(this.gaps === undefined ? {} : { gaps: this.gaps.list() }),
     }
   }
 
   /** Fills a new session with what the journal had, or, with the positions that were sent, what another node handed over. */
   restore(stored: StoredSession, sent?: ReadonlySet<number>): void {
-    const { expiryIntervalSeconds, disconnectedAtMs, departure, tails, floors } = stored.session
+    const { expiryIntervalSeconds, disconnectedAtMs, departure, tails, floors, gaps } = stored.session
     this.isJournaled = true
     this.expiryIntervalSeconds = expiryIntervalSeconds
     this.disconnectedAtMs = disconnectedAtMs
     this.departure = departure
     this.tails = tails ?? NO_TAILS
     this.floors = floors && new IngressFloors(floors)
+    this.gaps = gaps && new IngressGaps(gaps)
     this.will = stored.will
     for (const subscription of stored.subscriptions) this.#index(subscription)
     const { inflightMax } = this.#services.options
@@ -211,9 +216,15 @@ export class Session implements LocalDelivery {
   }
 
   deliver(publication: Publication, match: LocalMatch): void {
-    const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined
+    const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined || this.gaps !== undefined
     if (mayBeRepeated && match.qos > 0 && this.#hasHad(publication, match)) return
     this.#deliver(publication, match, match.retainAsPublished && publication.retain)
+  }
+
+  deliverLacking(publication: Publication, match: LocalMatch): void {
+    const { id } = publication
+    if (id !== undefined && match.group === undefined && this.gaps?.has(id) === true)
+      this.deliver(publication, match)
   }
 
   /** As `deliver`, for a message that was retained before the client subscribed [MQTT-3.3.1-8]. */
@@ -384,8 +395,18 @@ export class Session implements LocalDelivery {
   #hasHad(publication: Publication, { group }: LocalMatch): boolean {
     const { id } = publication
     // Of shared subscriptions messages are given to one member, and come in any order.
-    if (id !== undefined && group === undefined && this.floors?.covers(id) === true) return true
-    return this.arrival?.isRepeated(publication) === true
+    if (id === undefined || group !== undefined) return this.arrival?.isRepeated(publication) === true
+    const isLacking = this.gaps?.has(id) === true
+    if (!isLacking && this.floors?.covers(id) === true) return true
+    if (this.arrival?.isRepeated(publication) === true) return true
+    if (isLacking) this.#fillGap(id)
+    return false
+  }
+
+  #fillGap(id: MessageId): void {
+    this.gaps?.fill(id)
+    if (this.gaps?.isEmpty === true) this.gaps = undefined
+    if (this.isJournaled) this.#services.journal.putSession(this.record())
   }
 
   #enqueue(publication: Publication, match: LocalMatch, qos: QoS, retain: boolean): void {

@@ -127,13 +127,14 @@ describe('session part codec', () => {
         { from: 'c', token: { epoch: 1, revision: 3 }, position: 7, isLoose: true },
       ],
       floors: [{ incarnation: 2 ** 41, number: 12 }],
+      gaps: [{ from: 'a', incarnation: 2 ** 41, above: 3, upTo: 2 ** 40 }],
     }
     const writer = new PartWriter(1000)
     writer.session(record)
-    const { clientId, expiryIntervalSeconds, tails, floors } = record
+    const { clientId, expiryIntervalSeconds, tails, floors, gaps } = record
     assert.deepEqual(
       readAll(writer.bytes, 2000, reader => reader.session()),
-      { clientId, expiryIntervalSeconds, disconnectedAtMs: 1500, nextPosition: 2 ** 40, tails, floors },
+      { clientId, expiryIntervalSeconds, disconnectedAtMs: 1500, nextPosition: 2 ** 40, tails, floors, gaps },
     )
   })
 })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Packet } from 'mqtt-packet'
 import type { QoS } from '../../src/core/qos.ts'
 import { limits } from '../../src/core/limits.ts'
 import { ACCEPT_TIMEOUT_MS, MoveCluster, textsOf, type MoveNode } from '../support/move-cluster.ts'
@@ -415,6 +416,37 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([presentOf(back), textsOf(back)], [true, ['meanwhile']])
     })
 
+    for (const way of ['to the node that had it', 'through the node that had it', 'to the node that died']) {
+      it(`gets, once, what a publisher repeats after its node died, having moved ${way} meanwhile`, async () => {
+        acknowledging(await subscriber(b, 2, 'still'))
+        const client = acknowledging(await subscriber(c, 2))
+        client.vanish()
+        a.gate.hold('c')
+        const publisher = a.dial('p')
+        await cluster.advance(20)
+        publisher.send(publishOf('once', false))
+        await cluster.advance(100)
+        await cluster.kill(a)
+        a = await cluster.restart(a)
+        const isAtDead = way === 'to the node that died'
+        let again = acknowledging((isAtDead ? a : b).dial('x'))
+        await cluster.advance(5000)
+        assert.deepEqual([presentOf(again), isGoneFrom(c)], [true, true])
+        if (way === 'through the node that had it') {
+          again = acknowledging(c.dial('x'))
+          await cluster.advance(5000)
+        }
+        const repeating = (isAtDead ? a : b).dial('p')
+        await cluster.advance(100)
+        for (let attempt = 0; attempt < 2; attempt++) {
+          repeating.send(publishOf('once', true))
+          await cluster.advance(1000)
+        }
+        assert.equal(repeating.of('pubrec').length, 2)
+        assert.deepEqual(textsOf(again), ['once'])
+      })
+    }
+
     it('gets what comes by a new subscription, though its old owner has received what was published later', async () => {
       const client = acknowledging(await subscriber(a, 2))
       client.vanish()
@@ -432,6 +464,10 @@ describe('A session that moves between nodes', function () {
       await cluster.advance(5000)
       assert.deepEqual(textsOf(again), ['later', 'new'])
     })
+
+    const publishOf = (payload: string, dup: boolean): Packet => {
+      return { cmd: 'publish', topic: 't/1', payload, qos: 2, messageId: 9, dup, retain: false }
+    }
 
     async function subscriberAway(): Promise<void> {
       const client = acknowledging(await subscriber(a, 2))

@@ -198,8 +198,9 @@ export class MoveNode {
   }
 
   async start(): Promise<void> {
-    await this.broker.restore()
+    const delivered = await this.broker.restore()
     await this.local.restore()
+    for (const id of delivered) this.local.noteDelivered(id)
     await this.forwarder.restore()
     const { sessions } = this.broker
     sessions.discard(await findSuperseded(this.store, keys, sessions.unclaimed()))

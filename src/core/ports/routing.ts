@@ -35,6 +35,8 @@ export interface LocalDelivery {
    * journal on return.
    */
   deliver(publication: Publication, match: LocalMatch): void
+  /** As `deliver`, for what this node delivered before, perhaps before the session came here: only if it may lack it. Absent: it never moves. */
+  deliverLacking?(publication: Publication, match: LocalMatch): void
 }
 
 /** The members of one shared subscription on this node. */

@@ -1,4 +1,4 @@
-import type { ClientId, FencingToken, NodeId } from '../ids.ts'
+import type { ClientId, FencingToken, Incarnation, NodeId } from '../ids.ts'
 import type { MessageId, Publication } from '../publication.ts'
 import type { Debt } from './routing.ts'
 import type { QoS } from '../qos.ts'
@@ -46,6 +46,17 @@ export interface SessionRecord {
   readonly tails?: readonly TailMark[]
   /** Of each incarnation the number up to which it has had, or is sure to get, what that published. Absent if it never moved. */
   readonly floors?: readonly MessageId[]
+  /** What it may lack below these floors. Absent if nothing. */
+  readonly gaps?: readonly IngressGap[]
+}
+
+/** Numbers of one incarnation, above `above` and up to `upTo`, which a session's node received before the session came. */
+export interface IngressGap {
+  /** The owner the session came from, which had not received them. */
+  readonly from: NodeId
+  readonly incarnation: Incarnation
+  readonly above: number
+  readonly upTo: number
 }
 
 export interface SubscriptionRecord {
