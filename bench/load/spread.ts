@@ -24,6 +24,7 @@ export class Spread {
   readonly #probes: { sent: number; missed: number }[]
   /** Probes that have not arrived, `change × places + place` → brokers at which they were published. */
   readonly #awaited = new Map<number, Set<number>>()
+  readonly #laterProbes: Promise<void>[] = []
   #subscribers: LoadConnection[] = []
   #publishers: LoadConnection[] = []
   #refused = 0
@@ -60,7 +61,7 @@ export class Spread {
       changes.push(done)
     }
     await Promise.all(changes)
-    await until(performance.now() + Math.max(0, ...probesAfterMs))
+    await Promise.all(this.#laterProbes)
     await this.#everythingOrPatience()
     for (const [number, brokers] of this.#awaited) {
       const place = this.#probes[number % probesAfterMs.length]
@@ -110,7 +111,10 @@ export class Spread {
     for (const [place, afterMs] of probesAfterMs.entries()) {
       const number = change * probesAfterMs.length + place
       if (afterMs === 0) this.#probe(number, place, topic, broker)
-      else setTimeout(() => this.#probe(number, place, topic, broker), afterMs)
+      else
+        this.#laterProbes.push(
+          until(performance.now() + afterMs).then(() => this.#probe(number, place, topic, broker)),
+        )
     }
   }
 
