@@ -171,14 +171,6 @@ export class SessionArrivals {
     this.#hold(session, this.#remember(session))
   }
 
-  /** The will of a session that has come without its client counts on. */
-  resumeWill(session: Session): void {
-    const { will, disconnectedAtMs } = session
-    if (will === undefined || disconnectedAtMs === undefined) return
-    const goneSeconds = Math.max(0, this.#services.clock.wallNow() - disconnectedAtMs) / 1000
-    this.#keeper.resumeWill(session, { ...will, delaySeconds: Math.max(0, will.delaySeconds - goneSeconds) })
-  }
-
   takeTail(clientId: ClientId, from: StagedOrigin, entries: readonly QueuedRecord[]): TailAnswer {
     if (this.#keeper.isClaiming(clientId)) return 'later'
     const staged = this.#staged.get(clientId)

@@ -96,6 +96,8 @@ export class SessionDepartures {
     if (session?.departure === undefined) return
     session.departure = undefined
     this.#services.journal.putSession(session.record())
+    // A life that found it leaving does not have its will pending.
+    this.#keeper.resumeWill(session)
   }
 
   tail(clientId: ClientId, position: number, messagesMax: number): readonly QueuedRecord[] {

@@ -1,6 +1,5 @@
 import type { ClientId } from '../core/ids.ts'
 import type { Session } from './session.ts'
-import type { Will } from './will.ts'
 
 /** What moving sessions need of who keeps them all. */
 export interface SessionKeeper {
@@ -17,8 +16,8 @@ export interface SessionKeeper {
   /** Takes it out of routing and the journal, and publishes a will that was pending. Its ownership is another's. */
   end(session: Session): void
   cancelWill(clientId: ClientId): void
-  /** The will of a session that came without its client is pending here now. */
-  resumeWill(session: Session, will: Will): void
+  /** The will of a session that stays here without its client counts on. */
+  resumeWill(session: Session): void
   /** Claims it for nobody who is connected. False when that did not succeed. */
   claimUnattended(clientId: ClientId, expiryIntervalSeconds: number): Promise<boolean>
 }

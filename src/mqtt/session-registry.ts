@@ -20,7 +20,7 @@ import { reason } from './reason-codes.ts'
 import { SessionMoves } from './session-moves.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
-import { willRecord, type Will } from './will.ts'
+import { willRecord } from './will.ts'
 import { WillScheduler } from './will-scheduler.ts'
 
 const SWEEP_INTERVAL_MS = 1000
@@ -38,8 +38,6 @@ export class SessionRegistry {
   readonly #wills: WillScheduler
   readonly #sweepTimer: Timer
   readonly #watch: ConnectionWatch
-  /** Wills of clients that were connected when the process died; due once there is somebody to tell. */
-  #restoredWills: { readonly session: Session; readonly will: Will }[] = []
   /** While true, a CONNECT is refused and pointed elsewhere. */
   isDraining = false
   #isServing = false
@@ -84,10 +82,8 @@ export class SessionRegistry {
   /** Lets waiting and future CONNECTs in. */
   serve(): void {
     this.#isServing = true
-    for (const { session, will } of this.#restoredWills.splice(0)) {
-      if (this.#sessions.get(session.clientId) !== session) continue // superseded by another node's
-      this.#wills.connectionLost(session, will)
-      if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
+    for (const session of this.#sessions.values()) {
+      if (session.departure === undefined) this.#resumeWill(session) // else its will is on its way with it
     }
     this.#services.scheduler.wake()
   }
@@ -116,10 +112,8 @@ export class SessionRegistry {
     session.restore(stored)
     this.#sessions.set(session.clientId, session)
     this.moves.arrivals.restored(session)
-    if (session.disconnectedAtMs !== undefined) return
-    // The process died with the client connected: that was the loss of its connection.
-    session.disconnectedAtMs = this.#services.clock.wallNow()
-    if (stored.will !== undefined) this.#restoredWills.push({ session, will: stored.will })
+    // If the process died with the client connected, that was the loss of its connection.
+    session.disconnectedAtMs ??= this.#services.clock.wallNow()
   }
 
   /** Client ids and tokens of the sessions that are stored but not claimed in this life. */
@@ -280,7 +274,7 @@ export class SessionRegistry {
     }
     Object.assign(session, { token, isClaimed: true, departure: undefined })
     this.#services.journal.putSession(session.record())
-    if (isTransferred) this.moves.arrivals.resumeWill(session)
+    if (isTransferred) this.#resumeWill(session)
   }
 
   #establish(request: ConnectRequest, token: FencingToken, isResumable: boolean): void {
@@ -360,7 +354,7 @@ export class SessionRegistry {
       surrender: clientId => this.#surrender(clientId),
       end: session => this.#end(session, false),
       cancelWill: clientId => this.#wills.cancel(clientId),
-      resumeWill: (session, will) => this.#resumeWill(session, will),
+      resumeWill: session => this.#resumeWill(session),
       claimUnattended: (clientId, expirySeconds) => this.#claimUnattended(clientId, expirySeconds),
     }
   }
@@ -382,8 +376,13 @@ export class SessionRegistry {
     this.#end(session, false)
   }
 
-  #resumeWill(session: Session, will: Will): void {
-    this.#wills.connectionLost(session, will)
+  /** The will of a client that is not here counts on from when it went. Until the node serves there is nobody to tell. */
+  #resumeWill(session: Session): void {
+    const { will, disconnectedAtMs } = session
+    if (!this.#isServing || will === undefined || disconnectedAtMs === undefined) return
+    const goneSeconds = Math.max(0, this.#services.clock.wallNow() - disconnectedAtMs) / 1000
+    const delaySeconds = Math.max(0, will.delaySeconds - goneSeconds)
+    this.#wills.connectionLost(session, { ...will, delaySeconds })
     if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
   }
 
@@ -415,7 +414,8 @@ export class SessionRegistry {
   #sweep(): void {
     const { clock, stats, ownership } = this.#services
     this.#watch.checkSilence()
-    if (!ownership.mayAcknowledge()) return
+    // Before it serves, wills of sessions that are over by now do not count yet.
+    if (!this.#isServing || !ownership.mayAcknowledge()) return
     const wallMs = clock.wallNow()
     for (const session of this.#sessions.values()) {
       const { expiryIntervalSeconds, disconnectedAtMs } = session

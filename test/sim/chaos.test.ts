@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
 import { chaos, describeFailure } from '../../sim/chaos/chaos-command.ts'
 
-/** Roaming seeds 5, 14 and 35 break a rule (ARCHITECTURE, known limits): in between there is none that does. */
+/** Roaming seeds 5 and 35 break a rule (ARCHITECTURE, known limits): in between there is none that does. */
 const blocks = [
   { isRoaming: false, from: 1, seeds: 25 },
-  { isRoaming: true, from: 15, seeds: 20 },
+  { isRoaming: true, from: 10, seeds: 25 },
 ]
 /** Real time that is more than enough; a simulation that hangs is ended then. */
 const PATIENCE_MS = 180_000

@@ -162,7 +162,8 @@ export class MqttHarness {
   readonly journal: StoreSessionJournal
   readonly broker: MqttBroker
 
-  constructor(options: Partial<MqttOptions> = {}, store?: Store) {
+  /** `serves`: from the start; else when the test calls `broker.serve`. */
+  constructor(options: Partial<MqttOptions> = {}, store?: Store, serves = true) {
     const { local } = this
     const writer = new JournalWriter(store ?? new MemoryStore({ clock: this.clock }))
     this.journal = new StoreSessionJournal(writer)
@@ -189,7 +190,7 @@ export class MqttHarness {
       },
       { ...defaultOptions, ...options },
     )
-    this.broker.serve('0.0.0')
+    if (serves) this.broker.serve('0.0.0')
   }
 
   /** Lets everything that needs no time happen. */
