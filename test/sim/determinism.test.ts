@@ -14,7 +14,9 @@ async function hashOf(seed: number): Promise<string> {
   return stdout
 }
 
-describe('A simulation', () => {
+describe('A simulation', function () {
+  this.timeout(120_000)
+
   it('leaves the same trace in two processes for one seed, and another for another seed', async () => {
     const [one, again, other] = await Promise.all([hashOf(5), hashOf(5), hashOf(6)])
     assert.match(one, /^[0-9a-f]{16}$/)
