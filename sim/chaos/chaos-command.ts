@@ -9,7 +9,7 @@ const threadScript = new URL(import.meta.url.replace('chaos-command', 'chaos-thr
 /** Seeds begun per thread before an earlier one has ended: a failure that is being shortened holds nobody up. */
 const BEGUN_PER_THREAD = 4
 
-export interface ChaosPlan extends Omit<ChaosOptions, 'seed' | 'keptFaults' | 'isDetailed'> {
+export interface ChaosPlan extends Omit<ChaosOptions, 'seed' | 'isDetailed'> {
   readonly from: number
   readonly seeds: number
   /** Whether the schedules of failures are shortened. */
@@ -101,7 +101,8 @@ async function runSeed(
   seed: number,
   run: (options: ChaosOptions) => Promise<ChaosResult>,
 ): Promise<SeedRun> {
-  const options = { seed, nodes: plan.nodes, minutes: plan.minutes, isRoaming: plan.isRoaming }
+  const { nodes, minutes, isRoaming, keptFaults } = plan
+  const options = { seed, nodes, minutes, isRoaming, keptFaults }
   const result = await run(options)
   if (result.violations.length === 0) return { result, failure: undefined }
   const faults = plan.isShrinking ? await shrink(options, result, run) : undefined
@@ -151,11 +152,12 @@ function failureOf(
   faults: readonly number[] | undefined,
 ): SeedFailure {
   const byChecker = Map.groupBy(violations, ({ checker }) => checker)
+  const kept = faults ?? plan.keptFaults
   const options = [
     ...(plan.nodes === 3 ? [] : [`--nodes ${plan.nodes}`]),
     ...(plan.minutes === 1 ? [] : [`--minutes ${plan.minutes}`]),
     ...(plan.isRoaming ? [] : ['--clients sticky']),
-    ...(faults === undefined ? [] : [`--faults ${faults.join(',') || 'none'}`]),
+    ...(kept === undefined ? [] : [`--faults ${kept.join(',') || 'none'}`]),
   ]
   return {
     seed,

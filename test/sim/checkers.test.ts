@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { check } from '../../sim/checkers/all-checkers.ts'
+import type { NodeEnding, Outcome } from '../../sim/checkers/checker.ts'
 import type { ConnectionRecord, PublishRecord } from '../../sim/clients/history.ts'
 import { OutcomeBuilder } from './support/outcome-builder.ts'
 
@@ -284,6 +285,133 @@ describe('Checkers of chaos runs', () => {
     finds(run, 'shared-groups')
     run.deliver(member, shared, 210, { qos: 1 })
     finds(run)
+  })
+
+  describe('shared-groups, where no fault befell the cluster,', () => {
+    /** Two members, and a message of which the second one got a copy. */
+    function twiceInGroup(): { run: OutcomeBuilder; shared: PublishRecord; other: ConnectionRecord } {
+      const { run, publisher, subscriber } = wellBehaved()
+      const [one, other] = ['one', 'other'].map(clientId => {
+        const member = run.connect(clientId, 'node-2', 0)
+        run.subscribe(member, 't/+', 100, { group: 'g', qos: 1 })
+        return member
+      }) as [ConnectionRecord, ConnectionRecord]
+      const shared = run.publish(publisher, 2, 200)
+      run.deliver(subscriber, shared, 210)
+      run.deliver(one, shared, 210, { qos: 1 })
+      run.deliver(other, shared, 220, { qos: 1 })
+      return { run, shared, other }
+    }
+
+    it('finds a message that two members got', () => {
+      finds(twiceInGroup().run, 'shared-groups')
+    })
+
+    it('excuses what its publisher sent again, and what was under way when a member was lost', () => {
+      const again = twiceInGroup()
+      again.shared.sends.push({ connection: again.other, atMs: 205 })
+      finds(again.run)
+      const lost = twiceInGroup()
+      lost.other.abandonedMs = 205
+      finds(lost.run)
+      lost.other.abandonedMs = 150
+      finds(lost.run, 'shared-groups')
+    })
+
+    it('looks for no copies where one did', () => {
+      const { run } = twiceInGroup()
+      run.outcome = { ...run.outcome, disturbed: [{ fromMs: 90_000, toMs: 91_000 }] }
+      finds(run)
+    })
+  })
+
+  describe('expiry', () => {
+    /** Expires 3 s after its broker had it at 40 ms. */
+    function expiring(writtenMs: number): OutcomeBuilder {
+      const { run, publisher, subscriber } = wellBehaved()
+      const publish = run.publish(publisher, 2, 39, {
+        expirySeconds: 3,
+        sends: [{ connection: publisher, atMs: 39, readMs: 40 }],
+      })
+      run.deliver(subscriber, publish, writtenMs + 1, { writtenMs })
+      return run
+    }
+
+    it('finds what was sent after its interval and the tolerance', () => {
+      finds(expiring(4040))
+      finds(expiring(4041), 'expiry')
+    })
+
+    it('excuses what a fault may have held up, and a clock far ahead', () => {
+      const held = expiring(4041)
+      held.outcome = { ...held.outcome, disturbed: [{ fromMs: 3000, toMs: 3500 }] }
+      finds(held)
+      held.outcome = { ...held.outcome, disturbed: [{ fromMs: 3041, toMs: 3500 }] }
+      finds(held, 'expiry')
+      const ahead = expiring(4041)
+      ahead.outcome = { ...ahead.outcome, clockAheadMs: 501 }
+      finds(ahead)
+    })
+  })
+
+  it('fences-itself finds an acknowledgement between a pause longer than the lease and its renewal', () => {
+    const { run, publisher } = wellBehaved()
+    const paused = (toMs: number): void => {
+      run.outcome = {
+        ...run.outcome,
+        pauses: [{ nodeId: 'node-0', fromMs: 1000, toMs }],
+        renewals: [
+          { nodeId: 'node-1', atMs: toMs },
+          { nodeId: 'node-0', atMs: toMs + 100 },
+        ],
+      }
+    }
+    const acknowledge = (writtenMs: number): number =>
+      run.history.acknowledgements.push({ connection: publisher, kind: 'puback', packetId: 1, writtenMs })
+    paused(11_000)
+    acknowledge(11_100)
+    finds(run)
+    acknowledge(11_099)
+    finds(run, 'fences-itself')
+    paused(10_999)
+    finds(run)
+  })
+
+  describe('of the nodes in the end', () => {
+    function endings(
+      first: Partial<NodeEnding>,
+      second: Partial<NodeEnding> = {},
+      more: Partial<Outcome> = {},
+    ): OutcomeBuilder {
+      const { run } = wellBehaved()
+      const well = { memberKeys: 1, members: ['node-0', 'node-1'], sessions: [], owed: 0 }
+      const nodes = [
+        { ...well, nodeId: 'node-0', ...first },
+        { ...well, nodeId: 'node-1', ...second },
+      ]
+      run.outcome = { ...run.outcome, nodes, ...more }
+      return run
+    }
+
+    it('registered finds one without a member key, with two, and one that does not know another', () => {
+      finds(endings({ members: ['node-1', 'node-0'] }))
+      finds(endings({ memberKeys: 0 }), 'registered')
+      finds(endings({ memberKeys: 2 }), 'registered')
+      finds(endings({}, { members: ['node-1'] }), 'registered')
+    })
+
+    it('back-to-baseline finds what still waits for others, and a session in two places', () => {
+      finds(endings({ sessions: ['pub'] }, { sessions: ['sub'] }))
+      finds(endings({ owed: 1 }), 'back-to-baseline')
+      finds(endings({ sessions: ['sub'] }, { sessions: ['sub'] }), 'back-to-baseline')
+      finds(endings({ owed: 1 }, {}, { unsettled: ['node-1 is not ready'] }), 'comes-to-rest')
+    })
+  })
+
+  it('damage-detected finds a node that served clients from a damaged disk', () => {
+    const { run } = wellBehaved()
+    run.outcome = { ...run.outcome, servedDamaged: [{ nodeId: 'node-1', atMs: 50 }] }
+    finds(run, 'damage-detected')
   })
 
   it('flow-control finds what clients complain about', () => {

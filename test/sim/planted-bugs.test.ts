@@ -35,4 +35,11 @@ describe('A bug planted in a simulated cluster is found', function () {
       assert.ok(complained.has(checker), [...complained].join())
     })
   }
+
+  it('by shared-groups when two members of a group get a message and no fault excuses it', async () => {
+    const bug = 'two members of a group get a message'
+    const options = { seed: 2, nodes: 3, minutes: 1, isRoaming: false, keptFaults: [] }
+    const { violations } = await simulate({ kind: 'planted-bug', options, bug })
+    assert.ok(violations.some(({ checker }) => checker === 'shared-groups'))
+  })
 })

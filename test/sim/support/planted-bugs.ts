@@ -101,6 +101,16 @@ function passGroupsBy({ localRouter }: BrokerNode): void {
   localRouter.deliverToMember = () => 0
 }
 
+/** Every 20th of those that go to a member here goes to the next one as well. */
+function serveTwoMembers({ localRouter }: BrokerNode): void {
+  let count = 0
+  const deliver = localRouter.deliverToMember.bind(localRouter)
+  localRouter.deliverToMember = (...args) => {
+    const sequence = deliver(...args)
+    return ++count % 20 === 0 ? deliver(...args) : sequence
+  }
+}
+
 function ignoreReceiveMaximum(): void {
   const established = Object.getOwnPropertyDescriptor(ClientConnection.prototype, 'established')
     ?.value as ClientConnection['established']
@@ -161,6 +171,7 @@ export const plantedBugs = {
   'retained messages of other nodes are ignored': inBrokers(keepRetainedToItself),
   'wills are forgotten': () => (WillScheduler.prototype.connectionLost = () => undefined),
   'shared groups get nothing': inBrokers(passGroupsBy),
+  'two members of a group get a message': inBrokers(serveTwoMembers),
   'Receive Maximum is ignored': ignoreReceiveMaximum,
   'expiry intervals are ignored': inBrokers(neverExpire),
   'a lost lease goes unnoticed': believeInLease,
