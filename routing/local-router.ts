@@ -46,9 +46,11 @@ export class LocalRouter {
     this.#seenJournal = seenJournal
   }
 
-  /** Finds what an earlier life had delivered. Before anything is. */
-  async restore(): Promise<void> {
-    for (const id of await this.#seenJournal.load()) this.#seen.add(id)
+  /** Finds, and answers, what an earlier life had delivered. Before anything is. */
+  async restore(): Promise<readonly MessageId[]> {
+    const ids = await this.#seenJournal.load()
+    for (const id of ids) this.#seen.add(id)
+    return ids
   }
 
   /**
@@ -124,7 +126,7 @@ export class LocalRouter {
     return this.matchCount > 0 && storeSequence > 0 ? this.#seenJournal.remember(id) : storeSequence
   }
 
-  /** That was delivered here in an earlier life: should it come from another node, it is a duplicate. */
+  /** That was delivered here: should it come from another node, in the next life too, it is a duplicate. */
   noteDelivered(id: MessageId): void {
     if (this.#seen.has(id)) return
     this.#seen.add(id)

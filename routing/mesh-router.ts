@@ -125,6 +125,10 @@ export class MeshRouter implements PublishRouter {
     this.#publishShared(publication, this.#local.groups(publication.topic), there, acceptance)
   }
 
+  noteDelivered(id: MessageId): void {
+    this.#local.noteDelivered(id)
+  }
+
   takeOver(publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void {
     this.#forwarder.takeOver(this.#shared.self, publisher, debts, acceptance)
   }

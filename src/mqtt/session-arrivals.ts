@@ -171,6 +171,17 @@ export class SessionArrivals {
     this.#hold(session, this.#remember(session))
   }
 
+  /**
+   * This node has had these ids in an earlier life, and so have its sessions, unless they came later: what their clients have
+   * acknowledged is in no queue any more. Before anything follows.
+   */
+  recall(ids: readonly MessageId[]): void {
+    for (const { arrival, tails, gaps } of this.#keeper.all()) {
+      if (arrival === undefined || tails.length === 0) continue
+      for (const id of ids) if (gaps?.has(id) !== true) arrival.isRepeated({ id })
+    }
+  }
+
   takeTail(clientId: ClientId, from: StagedOrigin, entries: readonly QueuedRecord[]): TailAnswer {
     if (this.#keeper.isClaiming(clientId)) return 'later'
     const staged = this.#staged.get(clientId)

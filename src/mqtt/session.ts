@@ -60,7 +60,10 @@ export interface Receipt {
 /** Of an earlier life: who had accepted is not known. */
 const lost = { outstanding: 1 }
 
-type SessionServices = Pick<MqttServices, 'journal' | 'index' | 'interest' | 'stats' | 'options' | 'clock'>
+type SessionServices = Pick<
+  MqttServices,
+  'journal' | 'router' | 'index' | 'interest' | 'stats' | 'options' | 'clock'
+>
 
 export class Session implements LocalDelivery {
   readonly clientId: ClientId
@@ -218,6 +221,7 @@ export class Session implements LocalDelivery {
   deliver(publication: Publication, match: LocalMatch): void {
     const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined || this.gaps !== undefined
     if (mayBeRepeated && match.qos > 0 && this.#hasHad(publication, match)) return
+    if (this.tails.length > 0) this.#noteDelivered(publication, match)
     this.#deliver(publication, match, match.retainAsPublished && publication.retain)
   }
 
@@ -401,6 +405,11 @@ export class Session implements LocalDelivery {
     if (this.arrival?.isRepeated(publication) === true) return true
     if (isLacking) this.#fillGap(id)
     return false
+  }
+
+  /** A tail may bring it once more, after a restart of this node, when its client has forgotten that it had it. */
+  #noteDelivered({ id, qos }: Publication, match: LocalMatch): void {
+    if (id !== undefined && qos === 2 && match.qos === 2) this.#services.router.noteDelivered(id)
   }
 
   #fillGap(id: MessageId): void {

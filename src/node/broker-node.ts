@@ -167,7 +167,8 @@ export class BrokerNode implements NodeStatusSource {
     const { transport, clock } = this.#ports
     this.#phase = 'joining'
     const delivered = await this.mqtt.restore()
-    await this.localRouter.restore()
+    const seen = await this.localRouter.restore()
+    this.mqtt.sessions.moves.arrivals.recall(seen)
     await this.forwarder.restore()
     await this.interest.gone.restore()
     for (const id of delivered) this.localRouter.noteDelivered(id)

@@ -416,6 +416,26 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([presentOf(back), textsOf(back)], [true, ['meanwhile']])
     })
 
+    for (const from of ['its own node', 'a third node']) {
+      it(`gets no second copy by the tail of what came directly from ${from} before its node restarted`, async () => {
+        await subscriberAway()
+        c.gate.hold('a') // so that a relays on
+        await publishedLate(c, 'late')
+        const there = acknowledging(b.dial('x'))
+        await cluster.advance(5000)
+        b.gate.hold('a')
+        await publishedLate(from === 'its own node' ? b : c, 'once')
+        assert.deepEqual(textsOf(there), ['once'])
+        await cluster.kill(b)
+        b = await cluster.restart(b)
+        const again = acknowledging(b.dial('x'))
+        await cluster.advance(1000)
+        c.gate.release('a')
+        await cluster.advance(10_000)
+        assert.deepEqual([textsOf(again), isGoneFrom(a)], [['late'], true])
+      })
+    }
+
     for (const way of ['to the node that had it', 'through the node that had it', 'to the node that died']) {
       it(`gets, once, what a publisher repeats after its node died, having moved ${way} meanwhile`, async () => {
         acknowledging(await subscriber(b, 2, 'still'))

@@ -267,6 +267,8 @@ export interface PublishRouter {
    * outbox of an earlier life.
    */
   receivedUpTo(): readonly MessageId[]
+  /** Keeps the id with what the journal is given next: a session has the publication, and may be sent it again by another node. */
+  noteDelivered(id: MessageId): void
   /** An id for a publication that may be routed later, by this node or another: a will. Undefined before the node has joined. */
   reserveId(): MessageId | undefined
   /** Routes a message of the broker itself to this node's subscribers only. */
