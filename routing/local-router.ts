@@ -87,7 +87,8 @@ export class LocalRouter {
    */
   deliverOnce(publication: Publication, id: MessageId, sender: Incarnation | undefined): number {
     const { qos } = publication
-    const mayBeRepeated = qos === 2 || isRelayed(id, sender) || this.#seen.isOvertaken(id)
+    const wasRelayed = isRelayed(id, sender)
+    const mayBeRepeated = qos === 2 || wasRelayed || this.#seen.isOvertaken(id)
     if (mayBeRepeated && this.#seen.has(id)) {
       this.stats.duplicateIds++
       this.matchCount = -1
@@ -96,7 +97,7 @@ export class LocalRouter {
       // The earlier delivery may not be on disk yet.
       return this.#journal.appended
     }
-    this.#seen.add(id)
+    this.#seen.add(id, wasRelayed)
     if (qos < 2 || sender === undefined) return this.deliverOrdinary(publication)
     let storeSequence = 0
     this.#journal.atomically(() => {

@@ -4,8 +4,8 @@
  *
  * A publisher's node sends its ordinary numbers in rising order: the last `seenNumbersMax` of each incarnation lie in a
  * sorted ring, written once per message and searched only when a publication comes from somebody else. What comes out of
- * order, reserved numbers above all, lies in a set of the same bound. It forgets the oldest beyond that, and the incarnation
- * heard least recently beyond `seenIncarnationsMax`. Invariant: it never names an id it was not told of.
+ * order, reserved numbers above all, or is relayed by others, lies in a set of the same bound. It forgets the oldest beyond
+ * that, and the incarnation heard least recently beyond `seenIncarnationsMax`. Invariant: it never names an id it was not told of.
  */
 import type { Incarnation } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
@@ -30,15 +30,17 @@ export class SeenMessages {
   /** Whether a later number of that incarnation was added before: its own node sends them in rising order. */
   isOvertaken({ incarnation, number }: MessageId): boolean {
     const numbers = incarnation === this.#lastIncarnation ? this.#last : this.#incarnations.get(incarnation)
-    return numbers !== undefined && number <= numbers.highest
+    return numbers !== undefined && number <= Math.max(numbers.highest, numbers.highestRelayed)
   }
 
-  add({ incarnation, number }: MessageId): void {
+  /** `isRelayed`: by somebody else than its own node, so that it says nothing of lower numbers. */
+  add({ incarnation, number }: MessageId, isRelayed = false): void {
     if (this.#last === undefined || incarnation !== this.#lastIncarnation) this.#turnTo(incarnation)
-    this.#last?.add(number)
+    if (isRelayed) this.#last?.addRelayed(number)
+    else this.#last?.add(number)
   }
 
-  /** The highest number of each incarnation, reserved ones aside; the one heard last comes first. */
+  /** The highest number of each incarnation that was not relayed, reserved ones aside; the one heard last comes first. */
   highest(): MessageId[] {
     const ids: MessageId[] = []
     for (const [incarnation, { highest }] of this.#incarnations) {
@@ -69,10 +71,20 @@ class SeenNumbers {
   #start = 0
   #count = 0
   #highest = 0
+  #highestRelayed = 0
   #outOfOrder: Set<number> | undefined
 
   get highest(): number {
     return this.#highest
+  }
+
+  get highestRelayed(): number {
+    return this.#highestRelayed
+  }
+
+  addRelayed(number: number): void {
+    if (number < RESERVED_FROM) this.#highestRelayed = Math.max(number, this.#highestRelayed)
+    this.#addOutOfOrder(number)
   }
 
   add(number: number): void {

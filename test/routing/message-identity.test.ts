@@ -36,6 +36,15 @@ describe('SeenMessages', () => {
     assert.ok(!seen.has({ incarnation: 3, number: 7 }))
   })
 
+  it('does not take what somebody else relayed for a sign that lower numbers have come', () => {
+    const seen = new SeenMessages()
+    seen.add({ incarnation: 1, number: 3 })
+    seen.add({ incarnation: 1, number: 9 }, true)
+    assert.deepEqual(seen.highest(), [{ incarnation: 1, number: 3 }])
+    assert.ok(seen.has({ incarnation: 1, number: 9 }))
+    assert.ok(seen.isOvertaken({ incarnation: 1, number: 5 }))
+  })
+
   it('forgets the oldest beyond its bounds, and remembers a reserved id whatever flows meanwhile', () => {
     const seen = new SeenMessages()
     seen.add({ incarnation: 1, number: RESERVED_FROM })
