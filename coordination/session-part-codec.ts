@@ -25,6 +25,9 @@ const RECEIVED = 4
 const WILL = 5
 const KNOWN = 6
 const DEBT = 7
+// Of a tail mark.
+const LOOSE = 1
+const PASSED = 2
 
 /** Writes values one behind the other into a buffer that grows. */
 export class PartWriter {
@@ -96,12 +99,12 @@ export class PartWriter {
     this.number(disconnectedAtMs === undefined ? 0 : Math.max(0, this.#nowMs - disconnectedAtMs))
     this.number(record.departure?.nextPosition ?? 0)
     this.byte(tails.length)
-    for (const { from, token, position, isLoose } of tails) {
+    for (const { from, token, position, isLoose, isPassed } of tails) {
       this.text(from)
       this.number(token.epoch)
       this.number(token.revision)
       this.number(position)
-      this.byte(isLoose === true ? 1 : 0)
+      this.byte((isLoose === true ? LOOSE : 0) | (isPassed === true ? PASSED : 0))
     }
     this.ids(floors)
     this.byte(gaps.length)
@@ -289,7 +292,14 @@ export class PartReader {
       if (!isNodeId(from)) throw new Unreadable()
       const token = { epoch: this.count(), revision: this.count() }
       const position = this.count()
-      tails.push({ from, token, position, ...(this.byte() === 1 ? { isLoose: true } : {}) })
+      const flags = this.byte()
+      tails.push({
+        from,
+        token,
+        position,
+        ...((flags & LOOSE) > 0 ? { isLoose: true } : {}),
+        ...((flags & PASSED) > 0 ? { isPassed: true } : {}),
+      })
     }
     const floors = this.ids()
     const gaps: IngressGap[] = []

@@ -20,11 +20,6 @@ export class SessionArrival {
   isRouted = false
   /** That is being found out. */
   isAwaitingRoutes = false
-  /**
-   * Of these ingresses something in the tail had come directly. Whatever of theirs follows it in the tail is later than what
-   * came directly so far, and has its place behind that.
-   */
-  readonly overlapped = new Set<Incarnation | undefined>()
   readonly #budget: IdBudget
   readonly #ids = new Map<Incarnation, Set<number>>()
   #count = 0

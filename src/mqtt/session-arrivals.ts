@@ -3,8 +3,8 @@
  *
  * What is staged is on disk and otherwise invisible. Once in force, the session's client gets what was handed over at once;
  * what comes here directly is queued behind a gap in the positions, in which the tail finds its place, and held until the
- * old owner has caught up, or for `HOLD_MS` (counted). Only the last owner is waited for: a session that moves on before an
- * earlier one has caught up gets that one's messages late, out of order. Invariant: what is answered as kept is on disk once
+ * old owners have caught up, or for `HOLD_MS` (counted). What comes here directly to a session that is back before this node
+ * had caught up comes late, out of order (counted too). Invariant: what is answered as kept is on disk once
  * the journal has committed, and of a publication that comes both ways one copy is kept: while a tail may follow by its id,
  * later by the floors its owner left, below which a direct copy is a late one.
  */
@@ -34,10 +34,13 @@ import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
 import { parseFilter } from './shared-filter.ts'
+import { TailOverlap } from './tail-overlap.ts'
 
+/** Logged of a session to which messages may come out of order. */
+export const TAIL_LATE = 'a session gets messages of an earlier owner late'
 /** Positions left free for the tail: more than can arrive while routes change. */
 const GAP = 2 ** 26
-/** How long what came directly waits for an old owner that has not caught up. */
+/** How long what came directly waits for old owners that have not caught up. */
 const HOLD_MS = 2000
 /** How long ids that floors do not tell of are remembered once nothing follows any more. */
 const REMEMBER_MS = 60_000
@@ -127,6 +130,7 @@ export class SessionArrivals {
       // Messages for its earlier time here may still come, which no later owner has seen.
       session.floors = undefined
       session.loosenTails()
+      if (own.isPassed !== true) this.#late(clientId)
     }
     this.#openGaps(session, staged, own !== undefined)
     const arrival = this.#remember(session)
@@ -135,12 +139,13 @@ export class SessionArrivals {
     journal.atomically(() => {
       journal.activateStaged(session.record())
       // The session went and came back before all that reached it here had followed it.
-      for (const message of replaced?.queue.waitingFrom(own?.position ?? Infinity) ?? []) {
+      const from = own?.position ?? Infinity
+      const overlap = overlapBehind(session, from)
+      for (const message of replaced?.queue.waitingFrom(from) ?? []) {
         const { publication } = message
-        if (publication !== undefined) follow(session, arrival, { ...message, publication })
+        if (publication !== undefined) follow(session, { ...message, publication }, overlap)
       }
     })
-    arrival.overlapped.clear()
     this.#hold(session, arrival)
     replaced?.withdraw() // after the new one is in the routes, so that its filters never leave them
     this.#keeper.put(session)
@@ -200,9 +205,8 @@ export class SessionArrivals {
     if (last === undefined || last.position < mark.position) return { position: mark.position, isRouted }
     const position = last.position + 1
     this.#services.journal.atomically(() => {
-      for (const entry of entries) {
-        if (entry.position >= mark.position) follow(session, session.arrival, entry)
-      }
+      const overlap = overlapBehind(session, mark.position)
+      for (const entry of entries) if (entry.position >= mark.position) follow(session, entry, overlap)
       session.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
       this.#services.journal.putSession(session.record())
     })
@@ -213,15 +217,17 @@ export class SessionArrivals {
   tailCaughtUp(clientId: ClientId, from: StagedOrigin): void {
     const session = this.#keeper.get(clientId)
     const mark = session && markOf(session, from)
-    if (session !== undefined && mark !== undefined && session.departure === undefined) letGo(session)
+    if (session !== undefined && mark !== undefined && session.departure === undefined) {
+      this.#pass(session, other => other === mark)
+    }
   }
 
   endTail(clientId: ClientId, from: StagedOrigin, floors: readonly MessageId[]): void {
     const session = this.#keeper.get(clientId)
     const mark = session && markOf(session, from)
     if (session === undefined || mark === undefined || session.departure !== undefined) return
-    letGo(session)
     session.tails = session.tails.filter(other => other !== mark)
+    letGo(session)
     session.gaps?.shrink(from.nodeId, floors)
     if (session.gaps?.isEmpty === true) session.gaps = undefined
     if (mark.isLoose !== true) (session.floors ??= new IngressFloors()).raise(floors)
@@ -246,17 +252,29 @@ export class SessionArrivals {
 
   /** What comes from now on comes directly, and waits for what is still to follow. */
   #hold(session: Session, arrival: SessionArrival): void {
-    const expected = session.tails.at(-1)
-    if (expected === undefined) return
-    const { clock, stats } = this.#services
-    // Less than the whole gap: some of the tail may be here already.
-    session.queue.holdFrom = expected.position + GAP / 2
-    session.queue.skipTo(expected.position + GAP)
+    const last = session.tails.at(-1)
+    if (last === undefined) return
+    session.queue.holdFrom = holdFrom(session)
+    session.queue.skipTo(last.position + GAP)
     const release = (): void => {
-      if (session.queue.isHolding) stats.tailsLate++
-      letGo(session)
+      if (session.queue.isHolding) this.#late(session.clientId)
+      this.#pass(session, () => true)
     }
-    arrival.until(clock.schedule(HOLD_MS, release))
+    arrival.until(this.#services.clock.schedule(HOLD_MS, release))
+  }
+
+  /** Those owners are not waited for any more, neither here nor where the session goes from here. */
+  #pass(session: Session, isMeant: (mark: TailMark) => boolean): void {
+    if (session.tails.some(mark => mark.isPassed !== true && isMeant(mark))) {
+      session.tails = session.tails.map(mark => (isMeant(mark) ? { ...mark, isPassed: true } : mark))
+      if (session.isJournaled) this.#services.journal.putSession(session.record())
+    }
+    letGo(session)
+  }
+
+  #late(clientId: ClientId): void {
+    this.#services.stats.tailsLate++
+    this.#services.logger.debug(TAIL_LATE, { clientId })
   }
 
   /** Nothing follows any more; direct copies that floors do not cover may still be late. */
@@ -286,18 +304,27 @@ export class SessionArrivals {
 }
 
 /** Adds a message of a tail, unless it came directly, or its subscription has been ended here [MQTT-3.10.4-2]. */
-function follow(session: Session, arrival: SessionArrival | undefined, entry: QueuedRecord): void {
+function follow(session: Session, entry: QueuedRecord, overlap: TailOverlap): void {
   const { publication } = entry
-  if (!session.wants(publication.topic)) return
-  const ingress = publication.id?.incarnation
-  if (arrival?.isRepeated(publication) === true) arrival.overlapped.add(ingress)
-  else session.addTail(entry, arrival?.overlapped.has(ingress) === true)
+  if (!session.wants(publication.topic) || session.arrival?.isRepeated(publication) === true) return
+  session.addTail(entry, overlap.isBehind(publication))
 }
 
-/** What came directly may be sent. */
+/** With what waits behind a tail of which `position` is expected next. */
+function overlapBehind({ queue }: Session, position: number): TailOverlap {
+  return new TailOverlap(queue.waitingFrom(position + GAP / 2))
+}
+
+/** What came directly may be sent, as far as nothing is to come before it. */
 function letGo(session: Session): void {
-  session.queue.holdFrom = Infinity
+  session.queue.holdFrom = holdFrom(session)
   session.pump()
+}
+
+/** Less than the whole gap behind the first owner that is waited for: some of its tail may be here already. */
+function holdFrom({ tails }: Session): number {
+  const awaited = tails.find(mark => mark.isPassed !== true)
+  return awaited === undefined ? Infinity : awaited.position + GAP / 2
 }
 
 function markOf(session: Session, { nodeId, token }: StagedOrigin): TailMark | undefined {

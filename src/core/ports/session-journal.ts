@@ -22,6 +22,8 @@ export interface TailMark {
    * on a node on which messages from before were still to come.
    */
   readonly isLoose?: true
+  /** What the session gets directly does not wait for that owner: it has caught up, or it took too long. */
+  readonly isPassed?: true
 }
 
 /** Where a session that is staged comes from. */
