@@ -118,7 +118,7 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
     nodes: world.nodes.map(node => endingOf(world, node)),
     starts: world.starts,
     clockAheadMs: clockAheadOf(faults),
-    tailsLate: world.nodes.reduce((sum, { broker }) => sum + (broker?.mqtt.stats.tailsLate ?? 0), 0),
+    tailsLate: world.tailsLate,
     endMs: clock.now(),
   }
   return {

@@ -3,12 +3,11 @@ import { type Checker, filterMatches, seconds, type Violation } from './checker.
 
 /**
  * Invariant 5: of one publisher, topic and QoS, messages reach a session for the first time in the order they were sent. At
- * QoS 0 within one connection only. Shared subscriptions have no order. Exempt, as documented with `tailsLate`: sessions that
- * had been on another node, when in the run some old owner did not catch up in time; and what a publisher sends once it has
- * begun a new session on another node, of which that knows nothing that its old one may still owe.
+ * QoS 0 within one connection only. Shared subscriptions have no order. Exempt, as documented with `tailsLate`: sessions of
+ * which a node says that it has ceased to wait for an old owner; and what a publisher sends once it has begun a new session on
+ * another node, of which that knows nothing that its old one may still owe.
  */
 export const inOrder: Checker = ({ history, tailsLate }) => {
-  const moved = tailsLate > 0 ? movedClients(history.connections) : new Set<string>()
   const publishes = new Map<string, PublishRecord>()
   for (const publish of history.publishes)
     publishes.set(payloadOf(publish.publisher, publish.sequence), publish)
@@ -22,7 +21,7 @@ export const inOrder: Checker = ({ history, tailsLate }) => {
   const violations: Violation[] = []
   for (const { clientId, payload, qos, connection, isRetained, atMs } of history.deliveries) {
     const publish = publishes.get(payload)
-    if (publish === undefined || isRetained || sharers.has(clientId) || moved.has(clientId)) continue
+    if (publish === undefined || isRetained || sharers.has(clientId) || tailsLate.has(clientId)) continue
     // What a client gave up still reads its old socket, at a time that says nothing.
     if (connection.abandonedMs !== undefined && atMs >= connection.abandonedMs) continue
     const session = connection.expirySeconds === 0 || qos === 0 ? `#${connection.number}` : clientId
@@ -58,18 +57,6 @@ export const inOrder: Checker = ({ history, tailsLate }) => {
 
 function describeSends({ sends }: PublishRecord): string {
   return sends.map(({ connection, atMs }) => `to ${connection.nodeId} at ${seconds(atMs)}`).join(', ')
-}
-
-/** Client ids that were accepted by more than one node. */
-function movedClients(connections: readonly ConnectionRecord[]): Set<string> {
-  const nodes = new Map<string, string>()
-  const moved = new Set<string>()
-  for (const { clientId, nodeId, reasonCode } of connections) {
-    if (reasonCode !== 0) continue
-    if ((nodes.get(clientId) ?? nodeId) !== nodeId) moved.add(clientId)
-    nodes.set(clientId, nodeId)
-  }
-  return moved
 }
 
 /** Numbers each client's sessions: a new one begins on another node without Session Present. */

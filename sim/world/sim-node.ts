@@ -8,6 +8,7 @@ import { StoreSize } from '../../coordination/store-size.ts'
 import { errorMessage } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { LogFields, Logger } from '../../src/core/ports/logger.ts'
+import { TAIL_LATE } from '../../src/mqtt/session-arrivals.ts'
 import { BrokerNode } from '../../src/node/broker-node.ts'
 import { JournalWriter } from '../../src/storage/journal-writer.ts'
 import { StoreEpochMemory } from '../../src/storage/store-epoch-memory.ts'
@@ -201,6 +202,8 @@ class TraceLogger implements Logger {
   }
 
   debug(message: string, fields?: LogFields): void {
+    const clientId = fields?.['clientId']
+    if (message === TAIL_LATE && typeof clientId === 'string') this.#world.tailsLate.add(clientId)
     this.#world.trace.detail(this.#nodeId, this.#line('debug', message, fields))
   }
 

@@ -137,6 +137,18 @@ describe('Checkers of chaos runs', () => {
     finds(run, 'order')
   })
 
+  it('order excuses the session that no longer waits for an old owner, and no other', () => {
+    const { run, publisher, subscriber } = wellBehaved()
+    const second = run.publish(publisher, 2, 40)
+    const third = run.publish(publisher, 3, 45)
+    run.deliver(subscriber, third, 50)
+    run.deliver(subscriber, second, 60)
+    run.outcome = { ...run.outcome, tailsLate: new Set(['other']) }
+    finds(run, 'order')
+    run.outcome = { ...run.outcome, tailsLate: new Set(['sub']) }
+    finds(run)
+  })
+
   for (const sessionPresent of [true, false]) {
     it(`order goes on with a publisher's session to another node${sessionPresent ? '' : ', not with a new one'}`, () => {
       const { run, publisher, subscriber } = wellBehaved()
