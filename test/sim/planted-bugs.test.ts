@@ -17,7 +17,7 @@ const cases: readonly (readonly [bug: PlantedBug, seed: number, checker: string]
   ['wills are forgotten', 2, 'wills'],
   ['shared groups get nothing', 2, 'shared-groups'],
   ['Receive Maximum is ignored', 3, 'flow-control'],
-  ['expiry intervals are ignored', 2, 'expiry'],
+  ['expiry intervals are ignored', 7, 'expiry'],
   ['a lost lease goes unnoticed', 8, 'registered'],
   ['damage on disk goes unnoticed', 27, 'damage-detected'],
   ['sessions that moved are kept', 2, 'back-to-baseline'],
