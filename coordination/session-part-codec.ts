@@ -142,6 +142,7 @@ export class PartWriter {
       case 'known':
         this.byte(KNOWN)
         this.#id(part.id)
+        this.byte(part.isOfNode === true ? 1 : 0)
         break
       case 'debt':
         this.#debt(part.debt)
@@ -340,7 +341,7 @@ export class PartReader {
       case WILL:
         return { type: 'will', will: this.#will() }
       case KNOWN:
-        return { type: 'known', id: this.#id() }
+        return { type: 'known', id: this.#id(), ...(this.byte() === 0 ? {} : { isOfNode: true }) }
       case DEBT:
         return { type: 'debt', debt: this.#debt() }
       default:

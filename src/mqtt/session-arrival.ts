@@ -8,6 +8,7 @@
 import type { Incarnation } from '../core/ids.ts'
 import { limits } from '../core/limits.ts'
 import type { Timer } from '../core/ports/clock.ts'
+import type { KnownRecord } from '../core/ports/session-journal.ts'
 import type { MessageId, Publication } from '../core/publication.ts'
 
 /** How many ids all sessions of the node may remember yet. */
@@ -15,13 +16,19 @@ export interface IdBudget {
   left: number
 }
 
+/**
+ * Of a publication: the session has had it, or only those of its node who were there had it when it came to their ordinary
+ * subscriptions.
+ */
+type Knowledge = 'had' | 'was-here'
+
 export class SessionArrival {
   /** The old owner need not stay in the routes for this session's sake. */
   isRouted = false
   /** That is being found out. */
   isAwaitingRoutes = false
   readonly #budget: IdBudget
-  readonly #ids = new Map<Incarnation, Set<number>>()
+  readonly #ids = new Map<Incarnation, Map<number, Knowledge>>()
   #count = 0
   readonly #timers: Timer[] = []
 
@@ -29,29 +36,31 @@ export class SessionArrival {
     this.#budget = budget
   }
 
-  /** Remembers the publication. True when it was known. */
-  isRepeated({ id }: Pick<Publication, 'id'>): boolean {
+  /** Remembers the publication. True when the session has had it; `isForMember`: by a shared subscription alone. */
+  isRepeated({ id }: Pick<Publication, 'id'>, isForMember: boolean): boolean {
     if (id === undefined) return false
-    let numbers = this.#ids.get(id.incarnation)
-    if (numbers?.has(id.number) === true) return true
-    if (this.#count >= limits.tailIdsMax || this.#budget.left <= 0) return false
-    if (numbers === undefined) this.#ids.set(id.incarnation, (numbers = new Set()))
-    numbers.add(id.number)
-    this.#count++
-    this.#budget.left--
+    const known = this.#ids.get(id.incarnation)?.get(id.number)
+    if (known === 'had' || (known === 'was-here' && !isForMember)) return true
+    this.#remember(id, 'had')
     return false
   }
 
+  /** It came here for those with ordinary subscriptions; of a shared one another member may have been given it, elsewhere. */
+  wasHere(id: MessageId): void {
+    if (this.#ids.get(id.incarnation)?.has(id.number) !== true) this.#remember(id, 'was-here')
+  }
+
   /** Everything remembered. */
-  *known(): Iterable<MessageId> {
+  *known(): Iterable<KnownRecord> {
     for (const [incarnation, numbers] of this.#ids)
-      for (const number of numbers) yield { incarnation, number }
+      for (const [number, knowledge] of numbers)
+        yield { id: { incarnation, number }, ...(knowledge === 'was-here' && { isOfNode: true }) }
   }
 
   /** These are known by other means. */
   forget(isKnown: (id: MessageId) => boolean): void {
     for (const [incarnation, numbers] of this.#ids) {
-      for (const number of numbers) if (isKnown({ incarnation, number })) this.#drop(numbers, number)
+      for (const number of numbers.keys()) if (isKnown({ incarnation, number })) this.#drop(numbers, number)
     }
   }
 
@@ -67,7 +76,18 @@ export class SessionArrival {
     this.#count = 0
   }
 
-  #drop(numbers: Set<number>, number: number): void {
+  #remember({ incarnation, number }: MessageId, knowledge: Knowledge): void {
+    let numbers = this.#ids.get(incarnation)
+    if (numbers?.has(number) !== true) {
+      if (this.#count >= limits.tailIdsMax || this.#budget.left <= 0) return
+      this.#count++
+      this.#budget.left--
+    }
+    if (numbers === undefined) this.#ids.set(incarnation, (numbers = new Map<number, Knowledge>()))
+    numbers.set(number, knowledge)
+  }
+
+  #drop(numbers: Map<number, Knowledge>, number: number): void {
     numbers.delete(number)
     this.#count--
     this.#budget.left++

@@ -11,6 +11,7 @@
 import type { ClientId, FencingToken } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
 import type {
+  KnownRecord,
   ReceivedRecord,
   QueuedRecord,
   SessionPart,
@@ -55,7 +56,7 @@ interface StagedSession {
   readonly queue: StoredQueueEntry[]
   readonly sent: Set<number>
   readonly received: ReceivedRecord[]
-  readonly known: MessageId[]
+  readonly known: KnownRecord[]
   readonly debts: Debt[]
   debtBytes: number
   will: WillRecord | undefined
@@ -134,7 +135,10 @@ export class SessionArrivals {
     }
     this.#openGaps(session, staged, own !== undefined)
     const arrival = this.#remember(session)
-    for (const id of staged.known) arrival.isRepeated({ id })
+    for (const { id, isOfNode } of staged.known) {
+      if (isOfNode === true) arrival.wasHere(id)
+      else arrival.isRepeated({ id }, true)
+    }
     const replaced = this.#keeper.get(clientId)
     journal.atomically(() => {
       journal.activateStaged(session.record())
@@ -177,13 +181,13 @@ export class SessionArrivals {
   }
 
   /**
-   * This node has had these ids in an earlier life, and so have its sessions, unless they came later: what their clients have
-   * acknowledged is in no queue any more. Before anything follows.
+   * This node has had these ids in an earlier life, and so have the ordinary subscriptions of its sessions, unless they came
+   * later: what their clients have acknowledged is in no queue any more. Before anything follows.
    */
   recall(ids: readonly MessageId[]): void {
     for (const { arrival, tails, gaps } of this.#keeper.all()) {
       if (arrival === undefined || tails.length === 0) continue
-      for (const id of ids) if (gaps?.has(id) !== true) arrival.isRepeated({ id })
+      for (const id of ids) if (gaps?.has(id) !== true) arrival.wasHere(id)
     }
   }
 
@@ -245,7 +249,7 @@ export class SessionArrivals {
     session.arrival?.end()
     const arrival = new SessionArrival(this.#budget)
     for (const { publication } of session.queue.waitingFrom(0))
-      if (publication !== undefined) arrival.isRepeated(publication)
+      if (publication !== undefined) arrival.isRepeated(publication, true)
     session.arrival = arrival
     return arrival
   }
@@ -306,7 +310,8 @@ export class SessionArrivals {
 /** Adds a message of a tail, unless it came directly, or its subscription has been ended here [MQTT-3.10.4-2]. */
 function follow(session: Session, entry: QueuedRecord, overlap: TailOverlap): void {
   const { publication } = entry
-  if (!session.wants(publication.topic) || session.arrival?.isRepeated(publication) === true) return
+  const wanted = session.wants(publication.topic)
+  if (wanted === undefined || session.arrival?.isRepeated(publication, wanted === 'shared') === true) return
   session.addTail(entry, overlap.isBehind(publication))
 }
 
@@ -357,7 +362,7 @@ function add(staged: StagedSession, part: SessionPart): void {
       staged.will = part.will
       break
     case 'known':
-      staged.known.push(part.id)
+      staged.known.push(part)
       break
     case 'debt':
       staged.debts.push(part.debt)

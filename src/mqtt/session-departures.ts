@@ -198,8 +198,8 @@ function partsOf(session: Session, nextPosition: number): readonly SessionPart[]
   const following = new Set(
     session.queue.waitingFrom(nextPosition).map(({ publication }) => nameOf(publication?.id)),
   )
-  for (const id of session.arrival?.known() ?? []) {
-    if (!following.has(nameOf(id))) parts.push({ type: 'known', id })
+  for (const known of session.arrival?.known() ?? []) {
+    if (!following.has(nameOf(known.id))) parts.push({ type: 'known', ...known })
   }
   const { will } = session
   if (will !== undefined) parts.push({ type: 'will', will: willRecord(will) })

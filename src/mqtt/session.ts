@@ -365,10 +365,15 @@ export class Session implements LocalDelivery {
     for (const message of this.#queue?.dropBelow(position) ?? []) this.#forget(message)
   }
 
-  /** Whether some subscription matches; its client may have taken back those a message came by elsewhere. */
-  wants(topic: string): boolean {
-    for (const { filter } of this.subscriptions.values()) if (topicMatches(filter, topic)) return true
-    return false
+  /** By what kind of subscription, if any; its client may have taken back those a message came by elsewhere. */
+  wants(topic: string): 'ordinary' | 'shared' | undefined {
+    let wanted: 'shared' | undefined
+    for (const { filter, group } of this.subscriptions.values()) {
+      if (!topicMatches(filter, topic)) continue
+      if (group === undefined) return 'ordinary'
+      wanted = 'shared'
+    }
+    return wanted
   }
 
   /** Adds a message that an earlier owner took: in its place, unless something behind it has been sent, or at the end. */
@@ -399,17 +404,19 @@ export class Session implements LocalDelivery {
   #hasHad(publication: Publication, { group }: LocalMatch): boolean {
     const { id } = publication
     // Of shared subscriptions messages are given to one member, and come in any order.
-    if (id === undefined || group !== undefined) return this.arrival?.isRepeated(publication) === true
+    if (id === undefined || group !== undefined) return this.arrival?.isRepeated(publication, true) === true
     const isLacking = this.gaps?.has(id) === true
     if (!isLacking && this.floors?.covers(id) === true) return true
-    if (this.arrival?.isRepeated(publication) === true) return true
+    if (this.arrival?.isRepeated(publication, false) === true) return true
     if (isLacking) this.#fillGap(id)
     return false
   }
 
   /** A tail may bring it once more, after a restart of this node, when its client has forgotten that it had it. */
   #noteDelivered({ id, qos }: Publication, match: LocalMatch): void {
-    if (id !== undefined && qos === 2 && match.qos === 2) this.#services.router.noteDelivered(id)
+    const isOrdinary = match.group === undefined // another member may be given a copy
+    if (id !== undefined && qos === 2 && match.qos === 2 && isOrdinary)
+      this.#services.router.noteDelivered(id)
   }
 
   #fillGap(id: MessageId): void {

@@ -422,6 +422,29 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), isGoneFrom(a)], [['shared'], true])
     })
 
+    for (const way of ['there', 'at a third node, to which it moves on']) {
+      it(`gets, as a member of a shared subscription, ${way}, what others on its node had at QoS 2 before that restarted`, async () => {
+        acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#')).vanish()
+        acknowledging(await subscriber(b, 2, 'still'))
+        acknowledging(b.dial('x'))
+        await cluster.advance(20)
+        assert.equal(cluster.recordOf('x')?.node, 'b')
+        cluster.setLink(a, b, false)
+        c.groups.set('g t/#', new Map([['a', 1]]))
+        c.publish('t/1', 'shared', 2)
+        await cluster.advance(100)
+        c.groups.clear()
+        await cluster.kill(b)
+        b = await cluster.restart(b)
+        const again = acknowledging((way === 'there' ? b : c).dial('x'))
+        await cluster.advance(1000)
+        assert.deepEqual([presentOf(again), textsOf(again)], [true, []])
+        cluster.setLink(a, b, true)
+        await cluster.advance(10_000)
+        assert.deepEqual([textsOf(again), isGoneFrom(a)], [['shared'], true])
+      })
+    }
+
     it('is let go by its old owner when a node that is away is forgotten', async () => {
       await subscriberAway()
       await cluster.kill(c)

@@ -113,6 +113,13 @@ export interface StoredSession {
   readonly will: WillRecord | undefined
 }
 
+/** A publication a session has had already and may be sent once more by an earlier owner. Not kept on disk. */
+export interface KnownRecord {
+  readonly id: MessageId
+  /** An owner knows only that it reached the ordinary subscriptions there: a member of a shared one may lack it. */
+  readonly isOfNode?: true
+}
+
 /** One thing a session has, as it is handed over and staged. */
 export type SessionPart =
   | { readonly type: 'subscription'; readonly subscription: SubscriptionRecord }
@@ -121,8 +128,7 @@ export type SessionPart =
   /** `id`: others may still lack it, the new owner's other sessions included; undefined: they all have it. */
   | { readonly type: 'received'; readonly packetId: number; readonly id: MessageId | undefined }
   | { readonly type: 'will'; readonly will: WillRecord }
-  /** A publication it has had already and may be sent once more by an earlier owner. Not kept on disk. */
-  | { readonly type: 'known'; readonly id: MessageId }
+  | (KnownRecord & { readonly type: 'known' })
   /** Its client published it, and it is still owed to some node. Not kept on disk: the old owner goes on owing it. */
   | { readonly type: 'debt'; readonly debt: Debt }
 
