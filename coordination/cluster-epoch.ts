@@ -65,6 +65,12 @@ export class ClusterEpoch {
     return this.#claimed
   }
 
+  /** The store was replaced, and not every owner has yet had `ms` to notice, or to suspend itself, and to claim again. */
+  isSettling(ms: number): boolean {
+    const isBehind = this.#isAnnounced || this.#claimed < this.#current
+    return isBehind || this.#context.clock.now() < this.#replacedMs + ms
+  }
+
   /** Everything this node has is claimed in the epoch `epoch`. */
   noteClaimed(epoch: number): void {
     this.#claimed = Math.max(this.#claimed, epoch)

@@ -184,8 +184,9 @@ export class CoordinatorParts {
       mayLeave: (clientId: ClientId, token: FencingToken): boolean => this.claims.mayLetGo(clientId, token),
       consented: (clientId: ClientId): void => this.claims.letGo(clientId),
     }
+    const isSettling = (): boolean => this.epoch.isSettling(leaseTtlMs)
     this.transfer = new SessionTransfer(
-      { ...context, ownIncarnation: incarnation, isActive: () => this.presence.isActive() },
+      { ...context, ownIncarnation: incarnation, isActive: () => this.presence.isActive(), isSettling },
       rules,
     )
     const handoff = {
@@ -203,8 +204,7 @@ export class CoordinatorParts {
       onOwnerLost: options.onOwnerLost,
       ownerLostGraceMs: leaseTtlMs,
       keptWillBytesMax: options.keptWillBytesMax,
-      // By then every owner has noticed, or has suspended itself.
-      isSettling: () => clock.now() < this.epoch.replacedMs + leaseTtlMs,
+      isSettling,
       mayTakeFrom: (life, incarnation) => this.promises.mayTakeFrom(life, incarnation),
       isNearlyFull: () => ports.storeSize?.isNearQuota() ?? false,
       isStaged: clientId => this.transfer.isStaged(clientId),

@@ -9,26 +9,32 @@ import { isAtRevision, newNonce, resultOf } from './store-calls.ts'
 
 /**
  * What became of a session that was to leave. `kept`: nobody took it, and every swap still on its way fails. `moved`: another
- * node owns it. `ended`: nobody owns it. `unknown`: the store did not say.
+ * node owns it. `ended`: nobody owns it. `unknown`: the store did not say, or had just been replaced.
  */
 export type MoveOutcome =
   { readonly outcome: 'kept' | 'ended' | 'unknown' } | { readonly outcome: 'moved'; readonly to: NodeId }
 
+interface OutcomePorts {
+  readonly store: CoordinationStore
+  readonly random: Random
+  /** Whether records may be missing, or be older ones, since the store was replaced. Without it they never are. */
+  readonly isSettling?: () => boolean
+}
+
 /**
  * Reads from the ownership records what became of sessions on their way between nodes.
  *
- * It decides nothing and owns nothing. Invariant: it says `kept` only after it has rewritten the record under the same token,
- * so that whoever was given consent finds another revision (PROTOCOLS section 4.3).
+ * It decides nothing and owns nothing. Invariants: it says `kept` only after it has rewritten the record under the same token,
+ * so that whoever was given consent finds another revision (PROTOCOLS section 4.3); and it believes no record, nor that there
+ * is none, of a store that was emptied or restored, until every owner has had the time to write its own again.
  */
 export class SessionOutcomes {
-  readonly #store: CoordinationStore
-  readonly #random: Random
+  readonly #ports: OutcomePorts
   readonly #keys: CoordinationKeys
   readonly #nodeId: NodeId
 
-  constructor(ports: { store: CoordinationStore; random: Random }, keys: CoordinationKeys, nodeId: NodeId) {
-    this.#store = ports.store
-    this.#random = ports.random
+  constructor(ports: OutcomePorts, keys: CoordinationKeys, nodeId: NodeId) {
+    this.#ports = ports
     this.#keys = keys
     this.#nodeId = nodeId
   }
@@ -40,14 +46,18 @@ export class SessionOutcomes {
     const { entry, record } = read
     if (record?.node !== this.#nodeId || compareTokens(record.token, token) !== 0)
       return outcomeOf(record, this.#nodeId)
-    const value = encodeOwnership({ ...record, tokenRevision: token.revision, nonce: newNonce(this.#random) })
+    const value = encodeOwnership({
+      ...record,
+      tokenRevision: token.revision,
+      nonce: newNonce(this.#ports.random),
+    })
     const key = this.#keys.session(clientId)
-    const written = await this.#store.transact({
+    const written = await this.#ports.store.transact({
       compare: [isAtRevision(key, entry?.modRevision ?? 0)],
       success: [{ type: 'put', key, value }],
       failure: [{ type: 'get', key }],
     })
-    if (written.outcome !== 'done') return { outcome: 'unknown' }
+    if (written.outcome !== 'done' || this.#ports.isSettling?.() === true) return { outcome: 'unknown' }
     if (written.result.succeeded) return { outcome: 'kept' }
     const [found] = written.result.results
     const changed =
@@ -65,7 +75,7 @@ export class SessionOutcomes {
   async tokenOfStaged(clientId: ClientId, from: StagedOrigin): Promise<FencingToken | undefined> {
     const key = this.#keys.session(clientId)
     const get = { compare: [], success: [{ type: 'get', key } as const], failure: [] }
-    const [found] = resultOf(await this.#store.transact(get)).results
+    const [found] = resultOf(await this.#ports.store.transact(get)).results
     const record =
       found?.type === 'get' && found.entry !== undefined ? decodeOwnership(found.entry) : undefined
     const isOurs = record?.node === this.#nodeId && record.how === 'moved' && record.from === from.nodeId
@@ -76,8 +86,12 @@ export class SessionOutcomes {
     clientId: ClientId,
   ): Promise<{ entry: CoordinationEntry | undefined; record: StoredOwnership | undefined } | 'unknown'> {
     const key = this.#keys.session(clientId)
-    const outcome = await this.#store.transact({ compare: [], success: [{ type: 'get', key }], failure: [] })
-    if (outcome.outcome !== 'done') return 'unknown'
+    const outcome = await this.#ports.store.transact({
+      compare: [],
+      success: [{ type: 'get', key }],
+      failure: [],
+    })
+    if (outcome.outcome !== 'done' || this.#ports.isSettling?.() === true) return 'unknown'
     const [found] = outcome.result.results
     const entry = found?.type === 'get' ? found.entry : undefined
     return { entry, record: entry && decodeOwnership(entry) }

@@ -32,6 +32,8 @@ export interface TransferContext {
   ownIncarnation(): Incarnation
   /** Whether this node may take on sessions now. */
   isActive(): boolean
+  /** As `SessionOutcomes` asks. */
+  readonly isSettling?: () => boolean
 }
 
 /** A session that is staged since before this process began. */

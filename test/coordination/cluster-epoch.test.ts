@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { FencingToken } from '../../src/core/ids.ts'
 import { until } from '../contract/harness.ts'
+import { plainHolder } from './support/plain-holder.ts'
 import { LEASE_TTL_MS, SimCluster, SimDisk, type SimNode } from './support/sim-cluster.ts'
 
 describe('ClusterEpoch', () => {
@@ -225,6 +226,50 @@ describe('ClusterEpoch', () => {
       assert.deepEqual(await join(), [])
       await cluster.advance(LEASE_TTL_MS)
       await assertResumable()
+    })
+  })
+
+  describe('when the store is emptied, a session that is just leaving for another node', () => {
+    let a: SimNode
+    let b: SimNode
+    let told: string[]
+
+    /** `x` has gone from a to b, which a does not know yet. */
+    beforeEach(async () => {
+      ;[a, b] = (await startWithDisks('a', 'b')) as [SimNode, SimNode]
+      const left = await cluster.settled(a.claim('x', { expiryIntervalSeconds: 3600 }))
+      assert.ok(left.status === 'claimed')
+      assert.equal((await cluster.settled(b.claim('x', { expiryIntervalSeconds: 3600 }))).status, 'claimed')
+      told = []
+      const { token } = left
+      const leaving = [{ clientId: 'x', token, departure: { to: 'b', nextPosition: 5 } }]
+      a.coordinator.serve({
+        ...plainHolder(() => told.push('surrender')),
+        leaving: () => leaving,
+        isLeaving: () => true,
+        expiryOf: () => 3600,
+        thaw: () => void told.push('thaw'),
+        forget: () => void told.push('forget'),
+      })
+      b.coordinator.serve({
+        ...plainHolder(() => {}),
+        expiryOf: () => 3600,
+        takeTail: (clientId, from) => {
+          told.push(`tail of ${clientId} from ${from.nodeId}`)
+          return 'later'
+        },
+      })
+      a.coordinator.resumeMoves()
+    })
+
+    it('is neither forgotten nor served again before its new owner has had time to say that it is its own', async () => {
+      b.store.setContact('cut')
+      cluster.replaceStore()
+      await cluster.advance(LEASE_TTL_MS / 2)
+      assert.deepEqual(told, [])
+      b.store.setContact('open')
+      await cluster.advance(3 * LEASE_TTL_MS)
+      assert.deepEqual([...new Set(told)], ['tail of x from a'])
     })
   })
 
