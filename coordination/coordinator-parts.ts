@@ -67,7 +67,7 @@ interface PartsListener {
   onKnownNodesChanged(): void
   onLeaderChanged(leader: NodeId | undefined): void
   onSuspended(reason: string): void
-  onResumed(lostClientIds: readonly ClientId[]): void
+  onResumed(lostClientIds: readonly ClientId[], wasAway: boolean): void
   onFailed(error: GrapevineError): void
   /** As `PresenceListener.findLost`. */
   findLost(): Promise<readonly ClientId[]>
@@ -122,7 +122,7 @@ export class CoordinatorParts {
     this.load = new LoadReport(clock, change => this.presence.describe(change))
     this.presence = new Presence(context, options, this.registration, this.promises, {
       onSuspended: reason => listener.onSuspended(reason),
-      onResumed: lost => listener.onResumed(lost),
+      onResumed: (lost, wasAway) => listener.onResumed(lost, wasAway),
       onFailed: error => listener.onFailed(error),
       findLost: () => listener.findLost(),
       settleEpoch: () => this.epoch.settle(),

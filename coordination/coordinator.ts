@@ -41,7 +41,7 @@ export interface CoordinatorListener {
   /** This node may no longer acknowledge; `reason` is for operators. */
   onSuspended?(reason: string): void
   /** It may again. The sessions named were taken by others meanwhile and have been surrendered. */
-  onResumed?(lostClientIds: readonly ClientId[]): void
+  onResumed?(lostClientIds: readonly ClientId[], wasAway: boolean): void
   /** Another process has taken this node's id: this one stays suspended for ever and should stop. */
   onFailed?(error: GrapevineError): void
 }
@@ -67,7 +67,7 @@ export class Coordinator implements SessionOwnership {
       onKnownNodesChanged: () => this.#emit(listener => listener.onKnownNodesChanged?.()),
       onLeaderChanged: leader => this.#emit(listener => listener.onLeaderChanged?.(leader)),
       onSuspended: reason => this.#emit(listener => listener.onSuspended?.(reason)),
-      onResumed: lost => this.#onResumed(lost),
+      onResumed: (lost, wasAway) => this.#onResumed(lost, wasAway),
       onFailed: error => this.#onFailed(error),
       findLost: () => this.#findLost(),
       publishWill: will => this.#publishWill(will),
@@ -386,9 +386,9 @@ export class Coordinator implements SessionOwnership {
     return lost
   }
 
-  #onResumed(lost: readonly ClientId[]): void {
+  #onResumed(lost: readonly ClientId[], wasAway: boolean): void {
     this.#parts.claims.surrender(lost)
-    this.#emit(listener => listener.onResumed?.(lost))
+    this.#emit(listener => listener.onResumed?.(lost, wasAway))
   }
 
   #onFailed(error: GrapevineError): void {

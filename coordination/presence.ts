@@ -22,8 +22,11 @@ import { persistently } from './store-calls.ts'
 
 export interface PresenceListener {
   onSuspended(reason: string): void
-  /** After the sessions of `lostClientIds` were given up. */
-  onResumed(lostClientIds: readonly ClientId[]): void
+  /**
+   * After the sessions of `lostClientIds` were given up. `wasAway`: this node was no member meanwhile, so that nobody has
+   * waited for it to hear of anything.
+   */
+  onResumed(lostClientIds: readonly ClientId[], wasAway: boolean): void
   /** This life of the node can never act again. */
   onFailed(error: GrapevineError): void
   /** Asked once the node is registered again, before it may act. */
@@ -179,7 +182,7 @@ export class Presence {
 
   #onExtended(): void {
     this.#armWatchdog()
-    if (this.#phase === 'active' && this.#isSuspended && this.#lease.isHeld()) this.#resume([])
+    if (this.#phase === 'active' && this.#isSuspended && this.#lease.isHeld()) this.#resume([], false)
   }
 
   #onLost(reason: string): void {
@@ -225,10 +228,10 @@ export class Presence {
     this.#listener.onSuspended(reason)
   }
 
-  #resume(lost: readonly ClientId[]): void {
+  #resume(lost: readonly ClientId[], wasAway: boolean): void {
     const hasNews = this.#isSuspended || lost.length > 0
     this.#isSuspended = this.#mayHaveLost = false
-    if (hasNews) this.#listener.onResumed(lost)
+    if (hasNews) this.#listener.onResumed(lost, wasAway)
   }
 
   /** Registers again until it succeeds, the node leaves, or another life has taken its place. Never rejects. */
@@ -264,7 +267,7 @@ export class Presence {
     if (!isSameLease || this.#generation !== generation) return false
     this.#phase = 'active'
     this.#armWatchdog()
-    this.#resume(lost)
+    this.#resume(lost, true)
     return true
   }
 

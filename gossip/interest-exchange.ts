@@ -201,6 +201,14 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     this.#changed()
   }
 
+  /**
+   * The members may have gone on without this node: what it knows of their interest is not believed until they have said
+   * once more what it is.
+   */
+  doubt(): void {
+    for (const { remote } of this.#members.values()) remote.doubt()
+  }
+
   /** How many changes of its own interest this node has announced. */
   get sequence(): number {
     return this.#local.sequence

@@ -68,6 +68,8 @@ export class RemoteInterest {
   #gapTimer: Timer | undefined
   #incoming: Incoming | undefined
   #pullProgressMs: number | undefined
+  /** What is on its way in answer to the last pull is too old. */
+  #isAnswerStale = false
   #previousDigestSequence = 0
   #appliedAtDigest = 0
   #isFirstDigest = true
@@ -131,6 +133,14 @@ export class RemoteInterest {
   onLinkDown(): void {
     this.#incoming = undefined // what it wrote stays: the checksums tell what it is
     this.#pullProgressMs = undefined
+    this.#isAnswerStale = false
+  }
+
+  /** From now on it counts as known again only by what the peer says later. */
+  doubt(): void {
+    this.#setKnown(false)
+    if (this.#pullProgressMs === undefined) this.#pull()
+    else this.#isAnswerStale = true
   }
 
   /** Takes everything of this incarnation out of the index. */
@@ -246,6 +256,11 @@ export class RemoteInterest {
     this.#incoming = undefined
     this.#pullProgressMs = undefined
     this.#components.stats.repairsReceived++
+    if (this.#isAnswerStale) {
+      this.#isAnswerStale = false
+      this.#pull()
+      return undefined
+    }
     this.#setKnown(true)
     this.#components.onApplied()
     this.#applyHeld()

@@ -281,7 +281,9 @@ export class BrokerNode implements NodeStatusSource {
         this.#events.add('suspended', nodeId, detail)
         this.mqtt.sessions.setSuspended(true)
       },
-      onResumed: lost => {
+      onResumed: (lost, wasAway) => {
+        // Subscriptions may have come into force everywhere without it: before anything is routed again.
+        if (wasAway) this.interest.doubt()
         this.#events.add('resumed', nodeId, `${lost.length} sessions were taken over meanwhile`)
         this.mqtt.sessions.setSuspended(false)
       },

@@ -176,6 +176,33 @@ describe('InterestExchange', () => {
       assert.equal(b.exchange.stats.repairs, 1)
     })
 
+    it('believes nothing it knew, once it was no member for a while, until it is told again', async () => {
+      const [a, b] = await pair(['kept'])
+      b.gossip.loses = () => true
+      a.transport.disconnect('node-b')
+      a.subscribe('missed')
+      b.exchange.doubt()
+      assert.deepEqual(b.exchange.missing, ['node-a'])
+      assert.deepEqual(b.index.match('anything'), ['node-a'])
+      await world.advance(100)
+      assert.deepEqual(b.seen('node-a'), ['kept', 'missed'])
+      assert.deepEqual(b.index.match('anything'), [])
+    })
+
+    it('does not believe an answer either that was on its way before', async () => {
+      const [a, b] = await pair(['kept'])
+      b.gossip.loses = () => true
+      b.exchange.doubt()
+      while (b.exchange.stats.repairsReceived < 2) {
+        b.exchange.doubt()
+        await world.advance(1)
+      }
+      a.subscribe('missed')
+      assert.deepEqual(b.exchange.missing, ['node-a'])
+      await world.advance(100)
+      assert.deepEqual(b.seen('node-a'), ['kept', 'missed'])
+    })
+
     it('repairs nothing when nothing changed while the link was down', async () => {
       const [a, b] = await pair(['kept'])
       a.transport.disconnect('node-b')
