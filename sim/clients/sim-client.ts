@@ -41,6 +41,7 @@ export class SimClient {
   #line: Line | undefined
   #isConnected = false
   #isWanted = false
+  #hasSettledDown = false
   #retry: Timer | undefined
   #pings: Timer | undefined
   #lastPacketId = 0
@@ -76,8 +77,12 @@ export class SimClient {
     return this.#subscriptions.isComplete
   }
 
-  /** Connects, and again whenever the connection is gone, until told otherwise. `nodeId`: to that node only this time. */
+  /**
+   * Connects, and again whenever the connection is gone, until told otherwise; not any more once it has settled down. `nodeId`:
+   * to that node only this time.
+   */
   connect(nodeId?: NodeId): void {
+    if (this.#hasSettledDown) return
     this.#isWanted = true
     if (this.#line === undefined) this.#dial(nodeId)
   }
@@ -110,6 +115,7 @@ export class SimClient {
   /** Does not come back when it is disconnected. */
   settleDown(): void {
     this.#isWanted = false
+    this.#hasSettledDown = true
   }
 
   setStalled(isStalled: boolean): void {
