@@ -83,6 +83,7 @@ export class ClaimContest {
   readonly #backoff: Backoff
   readonly #endMs: number
   readonly #unsettled: UnsettledWrites
+  readonly #epoch: number
   #sight: Sight = UNSEEN
   #racesLost = 0
   #isNextAtOnce = false
@@ -93,6 +94,7 @@ export class ClaimContest {
     this.#wish = wish
     this.#backoff = new Backoff(context.clock, context.random, 10, 200)
     this.#endMs = context.clock.now() + CONTEST_MS
+    this.#epoch = context.self().epoch
   }
 
   /** Never rejects. */
@@ -111,6 +113,7 @@ export class ClaimContest {
   /** One attempt: an answer, or what stands in the way. */
   async #step(): Promise<ClaimAnswer | ClaimRefusal> {
     if (!this.#context.isActive()) return 'suspended'
+    if (!this.#isOfThisEpoch()) return 'unavailable'
     const { owner } = this.#sight
     if (owner === undefined) return this.#takeUnowned()
     if (owner.node === this.#context.nodeId) return this.#takeOwn(owner)
@@ -191,7 +194,8 @@ export class ClaimContest {
     const swap = { self, wish: this.#wish, taking, owner, modRevision, isSettling, nonce, sinceMs }
     const isDead = taking === 'dead' && owner !== undefined
     // What may be taken now may not be when the batch leaves.
-    const mayLeave = isDead ? () => this.#context.mayTakeFrom(owner.node, owner.incarnation) : undefined
+    const mayLeave = (): boolean =>
+      this.#isOfThisEpoch() && !(isDead && !this.#context.mayTakeFrom(owner.node, owner.incarnation))
     const outcome = await this.#submit(swapTransaction(keys, swap), mayLeave)
     if (outcome.outcome === 'unavailable' || outcome.outcome === 'suspended') return outcome.outcome
     if (outcome.outcome === 'done' && !outcome.result.succeeded) {
@@ -206,6 +210,11 @@ export class ClaimContest {
     stats.claimed++
     const { resumableToken, isTransferred } = gain
     return { status: 'claimed', token: { epoch: self.epoch, revision }, resumableToken, isTransferred }
+  }
+
+  /** What was seen in a store that has been replaced since means nothing, and in the new one owners come first. */
+  #isOfThisEpoch(): boolean {
+    return this.#context.self().epoch === this.#epoch
   }
 
   /** After the record as seen is replaced: this node's last ownership may be resumed, whichever write of it this is. */

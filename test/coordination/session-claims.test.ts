@@ -257,6 +257,21 @@ describe('SessionClaims', () => {
       assert.deepEqual(rig.recordOf('x')?.token, token)
     })
 
+    it('takes nothing for nobody’s by a claim that began before: its owner may claim it again yet', async () => {
+      await rig.token(a, 'x')
+      let answer: (answer: 'unreachable') => void = () => {}
+      b.answer = new Promise(resolve => (answer = resolve))
+      const wish = { clientId: 'x', cleanStart: false, expiryIntervalSeconds: 3600, will: undefined }
+      const claim = b.claims.claim(wish)
+      await rig.advance(100)
+      assert.equal(b.asks, 1)
+      await rig.delete(keys.session('x'))
+      b.claims.start(101, 2)
+      answer('unreachable')
+      assert.deepEqual(await rig.settled(claim), { status: 'refused', reason: 'unavailable' })
+      assert.equal(rig.recordOf('x'), undefined)
+    })
+
     it('releases what it has reclaimed, and writes nothing that stands as it should', async () => {
       const token = await rig.token(a, 'x')
       await rig.settled(a.claims.reclaimAll())

@@ -39,7 +39,7 @@ export class Claimant {
   readonly leaving: LeavingSession[] = []
   /** Of the clients it serves. */
   readonly wills = new Map<ClientId, { readonly will: WillRecord; readonly dueAtMs: number | undefined }>()
-  answer: ConsentAnswer = 'unreachable'
+  answer: ConsentAnswer | Promise<ConsentAnswer> = 'unreachable'
   /** Times an owner was asked. */
   asks = 0
 
