@@ -165,18 +165,21 @@ export class LocalRouter {
     target: SharedTarget,
     sender: Incarnation | undefined,
   ): number | undefined {
-    const { id, topic } = publication
-    const { group: name, filter } = target
-    if (id !== undefined) {
-      const key = `${id.incarnation}/${id.number}/${name}/${filter}`
-      if (isRelayed(id, sender) && this.#seenShared.has(key)) {
-        this.stats.duplicateIds++
-        return this.#journal.appended
-      }
-      this.#rememberShared(key)
+    const { id } = publication
+    const key = id === undefined ? '' : `${id.incarnation}/${id.number}/${target.group}/${target.filter}`
+    if (id !== undefined && isRelayed(id, sender) && this.#seenShared.has(key)) {
+      this.stats.duplicateIds++
+      return this.#journal.appended
     }
+    const storeSequence = this.#deliverToTarget(publication, target)
+    // What is refused now may come again, from another life of its sender, when there is a member.
+    if (id !== undefined && storeSequence !== undefined) this.#rememberShared(key)
+    return storeSequence
+  }
+
+  #deliverToTarget(publication: Publication, { group: name, filter }: SharedTarget): number | undefined {
     if (name === everyGroup.group) return this.#deliverToGroups(publication)
-    for (const group of this.#index.matchShared(topic)) {
+    for (const group of this.#index.matchShared(publication.topic)) {
       if (group.group === name && group.filter === filter) return this.deliverToMember(publication, group)
     }
     return undefined

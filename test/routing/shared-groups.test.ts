@@ -204,6 +204,28 @@ describe('a shared subscription across nodes', () => {
     assert.equal(acceptance.outstanding, 0)
   })
 
+  it('gets from another node what was refused to a node that died before it heard of it', async () => {
+    const empty = new ForwardingNode({ network, clock, nodeId: 'd', incarnation: 9 })
+    const sender = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 20 })
+    sender.sharedElsewhere = [remoteGroup({ d: 1 })]
+    sender.know(empty)
+    const acceptance = publish(sender, 1, 3, 1)
+    await clock.advance(1100)
+    assert.deepEqual([acceptance.outstanding, sender.kept], [0, 3])
+    empty.know(sender)
+    while (empty.forwarder.receiverStats.refused < 3) await clock.advance(1)
+    await sender.kill()
+    const { disk } = sender
+    const again = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 21, disk })
+    await again.forwarder.restore()
+    again.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
+    again.know(empty, c)
+    empty.know(again)
+    c.know(a, b, again)
+    await clock.advance(500)
+    assert.deepEqual([all(), again.kept], [[1, 2, 3], 0])
+  })
+
   it('has what a node that vanished did not accept given to another at QoS 1, and at QoS 2 if it was not sent', async () => {
     b.isJournaling = b.isHeld = c.isJournaling = c.isHeld = true
     a.sharedElsewhere = [remoteGroup({ b: 1 })]
