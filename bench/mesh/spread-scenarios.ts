@@ -12,6 +12,9 @@ const changesPerSecond = 20
 /** By then a subscription shall be known everywhere, so that a message missed later is a false negative. */
 const settledMs = 100
 
+/** When no change has been applied everywhere for so long, none is on its way. */
+const quietMs = 500
+
 interface Cluster {
   /** `measured` is called while the clients of the run are still there: when they go, so do all their subscriptions at once. */
   spread(spec: Omit<SpreadSpec, 'changesPerSecond'>, measured?: () => Promise<void>): Promise<SpreadResult>
@@ -75,7 +78,7 @@ async function measureSpread(context: RunContext, processes: number): Promise<Me
   return await withCluster(context, processes, async cluster => {
     // Code that runs for the first time is no part of the spread.
     await cluster.spread({ prefix: 'warm-up', barrier: 'local', probesAfterMs: [] })
-    const before = await cluster.counts()
+    const before = await settledCounts(cluster)
     let after = before
     const startMs = performance.now()
     const spec = { prefix: 'local', barrier: 'local', probesAfterMs: [] } as const
@@ -104,6 +107,17 @@ async function measureSpread(context: RunContext, processes: number): Promise<Me
       ...(batches === 0 ? { fault: 'the nodes measured no change' } : {}),
     }
   })
+}
+
+/** When what went with the clients of the run before, at all nodes at once, has reached all nodes. */
+async function settledCounts(cluster: Cluster): Promise<SpreadCounts> {
+  let counts = await cluster.counts()
+  for (;;) {
+    await new Promise(resolve => setTimeout(resolve, quietMs))
+    const next = await cluster.counts()
+    if (next.counts.every((count, index) => count === counts.counts[index])) return next
+    counts = next
+  }
 }
 
 /** The upper bound of the class in which the percentile lies. */
