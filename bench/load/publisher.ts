@@ -99,7 +99,7 @@ export class Publisher implements LoadReceiver {
   /** Messages whose copies are still awaited; a fraction when some subscribers have theirs. */
   get #awaited(): number {
     const { ledger, index, copies } = this.#init
-    return this.#sent - ledger.settled(index) / copies - this.#forgiven
+    return copies === 0 ? 0 : this.#sent - ledger.settled(index) / copies - this.#forgiven
   }
 
   #send(count: number, sentAt: number, step: number): void {
