@@ -125,11 +125,12 @@ export class SessionArrivals {
       ({ token: at, from }) => from !== staged.origin.nodeId && this.#isOwn(clientId, at),
     )
     const tails = marks.filter(mark => mark !== own)
+    const replaced = this.#keeper.get(clientId)
     const session = new Session(clientId, token, isClaimed, this.#services)
     session.restore({ session: { ...record, token, tails }, subscriptions, queue, received, will }, sent)
     if (own !== undefined) {
-      // Messages for its earlier time here may still come, which no later owner has seen.
-      session.floors = undefined
+      // Messages for its earlier time here may still come, which no later owner has seen: what was had before that stands.
+      session.floors = replaced?.floors
       session.loosenTails()
       if (own.isPassed !== true) this.#late(clientId)
     }
@@ -139,7 +140,6 @@ export class SessionArrivals {
       if (isOfNode === true) arrival.wasHere(id)
       else arrival.isRepeated({ id }, true)
     }
-    const replaced = this.#keeper.get(clientId)
     journal.atomically(() => {
       journal.activateStaged(session.record())
       // The session went and came back before all that reached it here had followed it.

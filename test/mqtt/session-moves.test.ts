@@ -355,6 +355,24 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), textsOf(still)], [[], ['once']])
     })
 
+    it('gets no second copy either when it has been there, gone, and come back before', async () => {
+      const client = acknowledging(await subscriber(b, 2))
+      const still = acknowledging(await subscriber(a, 2, 'still'))
+      c.gate.hold('a')
+      c.publish('t/1', 'once', 2)
+      await cluster.advance(ACCEPT_TIMEOUT_MS + 100)
+      assert.deepEqual([textsOf(client), textsOf(still)], [['once'], []])
+      let again = client
+      for (const node of [a, b, a]) {
+        again = acknowledging(node.dial('x'))
+        await cluster.advance(1000)
+        assert.equal(presentOf(again), true)
+      }
+      c.gate.release('a')
+      await cluster.advance(5000)
+      assert.deepEqual([textsOf(again), textsOf(still)], [[], ['once']])
+    })
+
     for (const isRestarted of [false, true]) {
       it(`gets no second copy when a direct one comes after the tail was complete${isRestarted ? ' and the node restarted' : ''}`, async () => {
         const client = acknowledging(await subscriber(a, 2))
