@@ -6,7 +6,8 @@
  * old owners have caught up, or for `HOLD_MS` (counted). What comes here directly to a session that is back before this node
  * had caught up comes late, out of order (counted too). Invariant: what is answered as kept is on disk once
  * the journal has committed, and of a publication that comes both ways one copy is kept: while a tail may follow by its id,
- * later by the floors its owner left, below which a direct copy is a late one.
+ * which at QoS 2 is on disk as long as its message was, and then by itself; later by the floors its owner left, below which a
+ * direct copy is a late one.
  */
 import type { ClientId, FencingToken } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
@@ -102,6 +103,7 @@ export class SessionArrivals {
     for (const { position } of stored.queue.slice(0, this.#services.options.inflightMax))
       staged.sent.add(position)
     staged.received.push(...stored.received)
+    staged.known.push(...stored.known)
     staged.will = stored.will
     this.#staged.set(stored.session.clientId, staged)
   }
@@ -119,7 +121,7 @@ export class SessionArrivals {
     if (staged === undefined) throw new Error(`the session ${clientId} was not staged`)
     this.#staged.delete(clientId)
     const { journal } = this.#services
-    const { record, subscriptions, queue, received, will, sent } = staged
+    const { record, subscriptions, queue, received, known, will, sent } = staged
     const marks = record.tails ?? []
     const own = marks.find(
       ({ token: at, from }) => from !== staged.origin.nodeId && this.#isOwn(clientId, at),
@@ -127,7 +129,10 @@ export class SessionArrivals {
     const tails = marks.filter(mark => mark !== own)
     const replaced = this.#keeper.get(clientId)
     const session = new Session(clientId, token, isClaimed, this.#services)
-    session.restore({ session: { ...record, token, tails }, subscriptions, queue, received, will }, sent)
+    session.restore(
+      { session: { ...record, token, tails }, subscriptions, queue, received, known, will },
+      sent,
+    )
     if (own !== undefined) {
       // Messages for its earlier time here may still come, which no later owner has seen: what was had before that stands.
       session.floors = replaced?.floors
@@ -135,11 +140,7 @@ export class SessionArrivals {
       if (own.isPassed !== true) this.#late(clientId)
     }
     this.#openGaps(session, staged, own !== undefined)
-    const arrival = this.#remember(session)
-    for (const { id, isOfNode } of staged.known) {
-      if (isOfNode === true) arrival.wasHere(id)
-      else arrival.isRepeated({ id }, true)
-    }
+    const arrival = this.#remember(session, known)
     journal.atomically(() => {
       journal.activateStaged(session.record())
       // The session went and came back before all that reached it here had followed it.
@@ -175,9 +176,12 @@ export class SessionArrivals {
   }
 
   /** A stored session to which messages may still follow is as one that has just arrived. */
-  restored(session: Session): void {
-    if (session.tails.length === 0) return
-    this.#hold(session, this.#remember(session))
+  restored(session: Session, known: readonly KnownRecord[]): void {
+    if (session.tails.length > 0) this.#hold(session, this.#remember(session, known))
+    else if (known.length > 0) {
+      this.#remember(session, known)
+      this.#settled(session)
+    }
   }
 
   /**
@@ -245,9 +249,13 @@ export class SessionArrivals {
     return own?.departure !== undefined && compareTokens(own.token, token) === 0
   }
 
-  #remember(session: Session): SessionArrival {
+  #remember(session: Session, known: readonly KnownRecord[]): SessionArrival {
     session.arrival?.end()
     const arrival = new SessionArrival(this.#budget)
+    for (const { id, isOfNode } of known) {
+      if (isOfNode === true) arrival.wasHere(id)
+      else arrival.isRepeated({ id }, true)
+    }
     for (const { publication } of session.queue.waitingFrom(0))
       if (publication !== undefined) arrival.isRepeated(publication, true)
     session.arrival = arrival
@@ -288,7 +296,9 @@ export class SessionArrivals {
     arrival.forget(id => floors?.covers(id) === true && gaps?.has(id) !== true)
     const end = (): void => {
       arrival.end()
-      if (session.arrival === arrival) session.arrival = undefined
+      if (session.arrival !== arrival) return
+      session.arrival = undefined
+      this.#services.journal.deleteKnown(session.clientId)
     }
     arrival.until(this.#services.clock.schedule(REMEMBER_MS, end))
   }
@@ -311,8 +321,11 @@ export class SessionArrivals {
 function follow(session: Session, entry: QueuedRecord, overlap: TailOverlap): void {
   const { publication } = entry
   const wanted = session.wants(publication.topic)
-  if (wanted === undefined || session.arrival?.isRepeated(publication, wanted === 'shared') === true) return
-  session.addTail(entry, overlap.isBehind(publication))
+  if (wanted === undefined) return
+  const isRepeated = session.arrival?.isRepeated(publication, wanted === 'shared') === true
+  // Else a copy that is repeated to those who lack it would come as another message.
+  if (publication.id !== undefined && wanted === 'ordinary') session.fillGap(publication.id)
+  if (!isRepeated) session.addTail(entry, overlap.isBehind(publication))
 }
 
 /** With what waits behind a tail of which `position` is expected next. */

@@ -194,12 +194,10 @@ function partsOf(session: Session, nextPosition: number): readonly SessionPart[]
     parts.push({ type: 'entry', entry, wasSent: duplicate })
   }
   for (const { packetId, id } of session.receipts()) parts.push({ type: 'received', packetId, id })
-  // What is in the tail the next owner does not have yet.
-  const following = new Set(
-    session.queue.waitingFrom(nextPosition).map(({ publication }) => nameOf(publication?.id)),
-  )
+  // What is in the queue the next owner finds there; what is in the tail it does not have yet.
+  const queued = new Set(session.queue.waitingFrom(0).map(({ publication }) => nameOf(publication?.id)))
   for (const known of session.arrival?.known() ?? []) {
-    if (!following.has(nameOf(known.id))) parts.push({ type: 'known', ...known })
+    if (!queued.has(nameOf(known.id))) parts.push({ type: 'known', ...known })
   }
   const { will } = session
   if (will !== undefined) parts.push({ type: 'will', will: willRecord(will) })

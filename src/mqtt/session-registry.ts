@@ -111,7 +111,7 @@ export class SessionRegistry {
     const session = new Session(stored.session.clientId, stored.session.token, false, this.#services)
     session.restore(stored)
     this.#sessions.set(session.clientId, session)
-    this.moves.arrivals.restored(session)
+    this.moves.arrivals.restored(session, stored.known)
     // If the process died with the client connected, that was the loss of its connection.
     session.disconnectedAtMs ??= this.#services.clock.wallNow()
   }

@@ -276,6 +276,7 @@ export class Session implements LocalDelivery {
   acknowledge(packetId: number, qos: QoS): void {
     const message = this.#queue?.inflight(packetId)
     if (message?.qos !== qos || message.publication === undefined) return
+    this.#keepKnown(message)
     this.#complete(message)
   }
 
@@ -284,6 +285,7 @@ export class Session implements LocalDelivery {
     const message = this.#queue?.inflight(packetId)
     if (message?.qos !== 2) return false
     if (message.publication !== undefined) {
+      this.#keepKnown(message)
       this.#queue?.release(message)
       if (this.isJournaled) this.#services.journal.release(this.clientId, message.position)
     }
@@ -408,8 +410,15 @@ export class Session implements LocalDelivery {
     const isLacking = this.gaps?.has(id) === true
     if (!isLacking && this.floors?.covers(id) === true) return true
     if (this.arrival?.isRepeated(publication, false) === true) return true
-    if (isLacking) this.#fillGap(id)
+    if (isLacking) this.fillGap(id)
     return false
+  }
+
+  /** Its id is in the queue no more, and after a restart of this node a tail may bring it once more. */
+  #keepKnown({ qos, publication }: QueuedMessage): void {
+    const id = publication?.id
+    if (qos < 2 || id === undefined || this.tails.length === 0 || !this.isJournaled) return
+    this.#services.journal.putKnown(this.clientId, { id })
   }
 
   /** A tail may bring it once more, after a restart of this node, when its client has forgotten that it had it. */
@@ -419,9 +428,11 @@ export class Session implements LocalDelivery {
       this.#services.router.noteDelivered(id)
   }
 
-  #fillGap(id: MessageId): void {
-    this.gaps?.fill(id)
-    if (this.gaps?.isEmpty === true) this.gaps = undefined
+  /** It has that now, if it may have lacked it. */
+  fillGap(id: MessageId): void {
+    if (this.gaps?.has(id) !== true) return
+    this.gaps.fill(id)
+    if (this.gaps.isEmpty) this.gaps = undefined
     if (this.isJournaled) this.#services.journal.putSession(this.record())
   }
 

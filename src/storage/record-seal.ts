@@ -27,6 +27,7 @@ const kinds = {
   'retained entry': 9,
   time: 10,
   'seen id': 11,
+  'known publication': 12,
 } as const
 type Kind = keyof typeof kinds
 

@@ -1,4 +1,5 @@
 import type { ClientId } from '../core/ids.ts'
+import type { MessageId } from '../core/publication.ts'
 import { corrupt } from './record-seal.ts'
 
 /*
@@ -9,7 +10,8 @@ import { corrupt } from './record-seal.ts'
  *   session/<client>/2/<position>        a queued or released message; 16 decimal digits, so that keys sort by position
  *   session/<client>/3/<packet id>       a received QoS 2 packet identifier, decimal
  *   session/<client>/4                   the will
- *   session/<client>/~0 … ~4             the same in the other slot
+ *   session/<client>/5/<inc>-<number>    a publication it has had and may be sent again; its id, decimal
+ *   session/<client>/~0 … ~5             the same in the other slot
  *
  * A session lies in one slot, what another node is handing over in the other; the record at 0 or ~0 says which is which. So
  * what was staged comes into force without being written again.
@@ -22,7 +24,8 @@ export const SESSIONS_PREFIX = 'session/'
 
 const POSITION_DIGITS = 16
 const ZEROS = '0'.repeat(POSITION_DIGITS)
-const KEY = /^session\/([^/]*)\/(~?)(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4))$/
+const KEY =
+  /^session\/([^/]*)\/(~?)(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4)|5\/([0-9]{1,16})-([0-9]{1,16}))$/
 
 /** '': the first, '~': the other. */
 export type Slot = '' | '~'
@@ -34,6 +37,7 @@ type SessionKey = { readonly clientId: ClientId; readonly slot: Slot } & (
   | { readonly type: 'queued'; readonly position: number }
   | { readonly type: 'received'; readonly packetId: number }
   | { readonly type: 'will' }
+  | { readonly type: 'known'; readonly id: MessageId }
 )
 
 /** The part all keys of a client's slot begin with. */
@@ -62,6 +66,10 @@ export function willKey(prefix: string): string {
   return `${prefix}4`
 }
 
+export function knownKey(prefix: string, { incarnation, number }: MessageId): string {
+  return `${prefix}5/${incarnation}-${number}`
+}
+
 /** Throws `GrapevineError` STORE_CORRUPT for a key that no journal wrote. */
 export function parseKey(key: string): SessionKey {
   const match = KEY.exec(key)
@@ -71,6 +79,10 @@ export function parseKey(key: string): SessionKey {
   if (match[4] !== undefined) return { clientId, slot, type: 'subscription', filter: match[4] }
   if (match[5] !== undefined) return { clientId, slot, type: 'queued', position: Number(match[5]) }
   if (match[6] !== undefined) return { clientId, slot, type: 'received', packetId: Number(match[6]) }
+  if (match[8] !== undefined) {
+    const id = { incarnation: Number(match[8]), number: Number(match[9]) }
+    return { clientId, slot, type: 'known', id }
+  }
   return { clientId, slot, type: match[7] === undefined ? 'session' : 'will' }
 }
 

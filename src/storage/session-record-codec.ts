@@ -1,5 +1,6 @@
 import type {
   QueuedRecord,
+  KnownRecord,
   ReceivedRecord,
   SessionRecord,
   StagedOrigin,
@@ -168,6 +169,18 @@ export function decodeReceived(key: string, record: Uint8Array): Omit<ReceivedRe
   unseal(key, record, 'received identifier', 16)
   const id = { incarnation: bytes.readDoubleBE(2), number: bytes.readDoubleBE(10) }
   return bodyEnd(bytes) > 18 ? { id, isFromElsewhere: true } : { id }
+}
+
+/** The id is in the key. */
+export function encodeKnown(key: string, isOfNode: boolean): Uint8Array {
+  const bytes = allocate('known publication', 1)
+  bytes.writeUInt8(bit(0, isOfNode), 2)
+  return seal(key, bytes)
+}
+
+export function decodeKnown(key: string, record: Uint8Array): Omit<KnownRecord, 'id'> {
+  const flags = unseal(key, record, 'known publication', 1).readUInt8(2)
+  return (flags & 1) === 0 ? {} : { isOfNode: true }
 }
 
 export function encodeWill(key: string, will: WillRecord): Uint8Array {

@@ -1,6 +1,7 @@
 import type { MessageId } from '../core/publication.ts'
 import type { ClientId } from '../core/ids.ts'
 import type {
+  KnownRecord,
   ReceivedRecord,
   QueuedRecord,
   SessionJournal,
@@ -17,6 +18,7 @@ import type { JournalWriter } from './journal-writer.ts'
 import { corrupt } from './record-seal.ts'
 import {
   clientPrefix,
+  knownKey,
   parseKey,
   queuedKey,
   receivedKey,
@@ -27,11 +29,13 @@ import {
   willKey,
 } from './session-keys.ts'
 import {
+  decodeKnown,
   decodeQueueEntry,
   decodeReceived,
   decodeSession,
   decodeSubscription,
   decodeWill,
+  encodeKnown,
   encodeQueued,
   encodeReceived,
   encodeReleased,
@@ -47,6 +51,8 @@ interface Rows {
   filters: Set<string> | undefined
   positions: Set<number> | undefined
   received: Set<number> | undefined
+  /** Keys. */
+  known: Set<string> | undefined
   hasWill: boolean
 }
 
@@ -55,6 +61,7 @@ interface LoadedSession extends StoredSession {
   readonly subscriptions: SubscriptionRecord[]
   readonly queue: StoredQueueEntry[]
   readonly received: ReceivedRecord[]
+  readonly known: KnownRecord[]
   will: WillRecord | undefined
 }
 
@@ -168,6 +175,24 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#writer.delete(receivedKey(rows?.prefix ?? clientPrefix(clientId), packetId))
   }
 
+  putKnown(clientId: ClientId, known: KnownRecord): number {
+    return this.#putKnown(this.#existing(clientId), known)
+  }
+
+  #putKnown(rows: Rows, { id, isOfNode }: KnownRecord): number {
+    const key = knownKey(rows.prefix, id)
+    rows.known = (rows.known ?? new Set()).add(key)
+    return this.#writer.put(key, encodeKnown(key, isOfNode === true))
+  }
+
+  deleteKnown(clientId: ClientId): number {
+    const rows = this.#rows.get(clientId)
+    if (rows?.known === undefined) return this.appended
+    const batch = Array.from(rows.known, key => ({ type: 'del', key }) as const)
+    rows.known = undefined
+    return this.#writer.write(batch)
+  }
+
   putWill(clientId: ClientId, will: WillRecord): number {
     return this.#putWill(this.#existing(clientId), will)
   }
@@ -207,6 +232,7 @@ export class StoreSessionJournal implements SessionJournal {
       case 'will':
         return this.#putWill(rows, part.will)
       case 'known':
+        return this.#putKnown(rows, part)
       case 'debt':
         return this.appended
       case 'entry':
@@ -252,6 +278,7 @@ export class StoreSessionJournal implements SessionJournal {
           subscriptions: [],
           queue: [],
           received: [],
+          known: [],
           will: undefined,
         }
         rows = newRows(clientId, slot)
@@ -279,6 +306,10 @@ export class StoreSessionJournal implements SessionJournal {
           rows.received ??= new Set()
           rows.received.add(parsed.packetId)
           break
+        case 'known':
+          current.known.push({ id: parsed.id, ...decodeKnown(key, value) })
+          rows.known = (rows.known ?? new Set()).add(key)
+          break
         case 'will':
           current.will = decodeWill(key, value)
           rows.hasWill = true
@@ -303,11 +334,12 @@ export class StoreSessionJournal implements SessionJournal {
   }
 }
 
-function deletesOf({ prefix, filters, positions, received, hasWill }: Rows): StoreOperation[] {
+function deletesOf({ prefix, filters, positions, received, known, hasWill }: Rows): StoreOperation[] {
   const batch: StoreOperation[] = [{ type: 'del', key: sessionKey(prefix) }]
   for (const filter of filters ?? []) batch.push({ type: 'del', key: subscriptionKey(prefix, filter) })
   for (const position of positions ?? []) batch.push({ type: 'del', key: queuedKey(prefix, position) })
   for (const packetId of received ?? []) batch.push({ type: 'del', key: receivedKey(prefix, packetId) })
+  for (const key of known ?? []) batch.push({ type: 'del', key })
   if (hasWill) batch.push({ type: 'del', key: willKey(prefix) })
   return batch
 }
@@ -319,6 +351,7 @@ function newRows(clientId: ClientId, slot: Slot): Rows {
     filters: undefined,
     positions: undefined,
     received: undefined,
+    known: undefined,
     hasWill: false,
   }
 }

@@ -183,6 +183,21 @@ export function sessionJournalContract(
       )
     })
 
+    it('gives back which publications a session has had, until all of that is deleted', async () => {
+      const id = { incarnation: 2 ** 48 + 1, number: 2 ** 48 + 2 }
+      journal.putSession(session('c'))
+      journal.putKnown('c', { id: { incarnation: 3, number: 9 } })
+      journal.putKnown('c', { id, isOfNode: true })
+      journal.putKnown('c', { id, isOfNode: true })
+      const [stored] = await restored()
+      assert.deepEqual(
+        stored?.known.toSorted((a, b) => a.id.number - b.id.number),
+        [{ id: { incarnation: 3, number: 9 } }, { id, isOfNode: true }],
+      )
+      journal.deleteKnown('c')
+      assert.deepEqual(await restored(), [bare(session('c'))])
+    })
+
     it('gives the will back as it was put last, and none once it was deleted', async () => {
       const last: WillRecord = {
         publication: { ...will().publication, topic: 'other', properties: Uint8Array.of(1, 1) },
@@ -356,6 +371,7 @@ export function sessionJournalContract(
         journal.stage('c', { type: 'entry', entry: { position: 2, isReleased: true }, wasSent: true })
         journal.stage('c', { type: 'received', packetId: 5, id: undefined })
         journal.stage('c', { type: 'received', packetId: 6, id: { incarnation: 3, number: 9 } })
+        journal.stage('c', { type: 'known', id: { incarnation: 3, number: 9 } })
         journal.stage('c', { type: 'will', will: will() })
       }
 
@@ -379,6 +395,7 @@ export function sessionJournalContract(
           { packetId: 5, id: undefined },
           { packetId: 6, id: { incarnation: 3, number: 9 }, isFromElsewhere: true },
         ])
+        assert.deepEqual(staged.known, [{ id: { incarnation: 3, number: 9 } }])
         assert.ok(staged.will !== undefined)
       })
 
@@ -440,6 +457,7 @@ export function sessionJournalContract(
       journal.deleteSubscription('unknown', 'a')
       journal.dequeue('unknown', 1)
       journal.deleteReceived('unknown', 1)
+      journal.deleteKnown('unknown')
       journal.deleteWill('unknown')
       assert.deepEqual(await restored(), [])
     })
@@ -489,7 +507,7 @@ export function will(): WillRecord {
 
 /** A stored session that has nothing but itself. */
 function bare(record: SessionRecord): StoredSession {
-  return { session: record, subscriptions: [], queue: [], received: [], will: undefined }
+  return { session: record, subscriptions: [], queue: [], received: [], known: [], will: undefined }
 }
 
 /** The queue of a session in which nothing was released. */

@@ -19,6 +19,7 @@ describe('StoreSessionJournal', function () {
       ['released message', 'session/a%2Fb/2/0000000000000008'],
       ['received identifier', 'session/a%2Fb/3/65535'],
       ['will', 'session/a%2Fb/4'],
+      ['known publication', 'session/a%2Fb/5/3-9'],
     ] as const) {
       it(`fails with STORE_CORRUPT naming the key when a byte of a ${what} was flipped`, async () => {
         const dir = await temporaryDir()
@@ -54,6 +55,7 @@ describe('StoreSessionJournal', function () {
         'session/a/3/x',
         'session/a/4/',
         'session/a/5',
+        'session/a/5/3',
         'session/a/2/7',
         'session/%/0',
       ]) {
@@ -90,6 +92,7 @@ describe('StoreSessionJournal', function () {
     assert.throws(() => journal.enqueue('c', message(1)))
     assert.throws(() => journal.release('c', 1))
     assert.throws(() => journal.putReceived('c', 1, undefined))
+    assert.throws(() => journal.putKnown('c', { id: { incarnation: 3, number: 9 } }))
     assert.throws(() => journal.putWill('c', will()))
     assert.equal(journal.appended, 0)
   })
@@ -179,6 +182,7 @@ function write(journal: StoreSessionJournal): void {
   journal.enqueue('a/b', message(8))
   journal.release('a/b', 8)
   journal.putReceived('a/b', 65_535, undefined)
+  journal.putKnown('a/b', { id: { incarnation: 3, number: 9 } })
   journal.putWill('a/b', will())
 }
 

@@ -110,10 +110,12 @@ export interface StoredSession {
   /** In order of position. */
   readonly queue: readonly StoredQueueEntry[]
   readonly received: readonly ReceivedRecord[]
+  /** In no particular order. */
+  readonly known: readonly KnownRecord[]
   readonly will: WillRecord | undefined
 }
 
-/** A publication a session has had already and may be sent once more by an earlier owner. Not kept on disk. */
+/** A publication a session has had already, which is in its queue no more, and may be sent once more by an earlier owner. */
 export interface KnownRecord {
   readonly id: MessageId
   /** An owner knows only that it reached the ordinary subscriptions there: a member of a shared one may lack it. */
@@ -156,6 +158,9 @@ export interface SessionJournal {
   putReceived(clientId: ClientId, packetId: number, id: MessageId | undefined): number
   /** The client released it (PUBREL): the identifier may be used for another message. */
   deleteReceived(clientId: ClientId, packetId: number): number
+  putKnown(clientId: ClientId, known: KnownRecord): number
+  /** Everything that was put: no earlier owner sends anything more. Nothing is fine. */
+  deleteKnown(clientId: ClientId): number
   putWill(clientId: ClientId, will: WillRecord): number
   /** No will is fine. */
   deleteWill(clientId: ClientId): number
