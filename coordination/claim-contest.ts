@@ -40,6 +40,10 @@ export interface ContestContext {
   liveIncarnation(nodeId: NodeId): Incarnation | undefined
   /** False while an absent incarnation has this node's word, or may have anybody's. */
   mayTakeFrom(nodeId: NodeId, incarnation: Incarnation): boolean
+  /** Nodes are waited for that may own sessions of which the store does not know since it was replaced. */
+  isAwaitingOwners(): boolean
+  /** Whether this node has state of that session. */
+  isHeld(clientId: ClientId): boolean
   /** The store takes no new persistent sessions. */
   isNearlyFull(): boolean
   /** Whether the complete state of that session, as its owner has just sent it, is staged here. */
@@ -130,6 +134,8 @@ export class ClaimContest {
   }
 
   async #takeUnowned(): Promise<ClaimAnswer | ClaimRefusal> {
+    const isAwaiting = !this.#wish.cleanStart && this.#context.isAwaitingOwners()
+    if (isAwaiting && !this.#sight.wasRead) return this.#lookThen('contended', true)
     const isRefusable = this.#wish.expiryIntervalSeconds > 0 && this.#sight.modRevision === 0
     if (isRefusable && this.#context.isNearlyFull()) {
       return this.#sight.wasRead ? 'quota' : this.#lookThen('contended', true)
@@ -189,6 +195,7 @@ export class ClaimContest {
     const self = { nodeId, ...this.#context.self() }
     const nonce = newNonce(random)
     const gain = this.#gain(taking, owner)
+    if (this.#mayBeElsewhere(taking, gain) && this.#context.isAwaitingOwners()) return 'owner-lost'
     const isSettling = owner !== undefined && this.#unsettled.has(owner.nonce)
     const sinceMs = clock.wallNow()
     const swap = { self, wish: this.#wish, taking, owner, modRevision, isSettling, nonce, sinceMs }
@@ -225,6 +232,19 @@ export class ClaimContest {
     }
     if (owner === undefined || taking !== 'own') return { resumableToken: undefined, isTransferred: false }
     return this.#unsettled.get(owner.nonce) ?? { resumableToken: owner.token, isTransferred: false }
+  }
+
+  /**
+   * Whether the session would begin anew, though the store may only have forgotten who has it: it was emptied, or restored, and
+   * the owner its record names has been without the session since before.
+   */
+  #mayBeElsewhere(taking: Taking, { isTransferred }: Gain): boolean {
+    const { cleanStart, clientId } = this.#wish
+    if (cleanStart || isTransferred) return false
+    const { owner } = this.#sight
+    if (owner === undefined) return true
+    const isHeld = taking === 'own' && this.#context.isHeld(clientId)
+    return owner.token.epoch < this.#epoch && !isHeld
   }
 
   #onLost(sight: Sight): void {

@@ -12,9 +12,11 @@ import type {
   CoordinationStore,
   CoordinationWatch,
 } from '../src/core/ports/coordination-store.ts'
+import type { NodeId } from '../src/core/ids.ts'
 import type { Clock, Timer } from '../src/core/ports/clock.ts'
 import type { EpochMark, EpochMemory } from '../src/core/ports/epoch-memory.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
+import type { AwaitedOwners } from './awaited-owners.ts'
 import { isAtRevision, resultOf } from './store-calls.ts'
 
 interface ClusterEpochContext {
@@ -22,6 +24,7 @@ interface ClusterEpochContext {
   readonly clock: Clock
   readonly logger: Logger
   readonly memory: EpochMemory
+  readonly owners: AwaitedOwners
   /** Of the epoch. */
   readonly key: string
   /** The highest revision the store has answered with since it was last replaced. */
@@ -77,6 +80,16 @@ export class ClusterEpoch {
     this.#save()
   }
 
+  /** What is known of the claims of others has changed. */
+  noteOwners(): void {
+    if (this.#current > 0) this.#save()
+  }
+
+  /** Nodes that may own sessions of which the store, as it is now, does not know. */
+  get awaited(): readonly NodeId[] {
+    return this.#context.owners.in(this.#current)
+  }
+
   /** `Clock.now` at which this node noticed that the store was replaced; -Infinity when it never was. */
   get replacedMs(): number {
     return this.#replacedMs
@@ -86,6 +99,7 @@ export class ClusterEpoch {
   async load(): Promise<void> {
     this.#remembered = await this.#context.memory.load()
     this.#saved = this.#remembered
+    this.#context.owners.restore(this.#remembered?.owners ?? [])
     this.#claimed = this.#remembered?.claimedEpoch ?? this.#remembered?.epoch ?? 0
   }
 
@@ -193,9 +207,12 @@ export class ClusterEpoch {
 
   #save(): void {
     const saved = this.#saved
-    const mark = { epoch: this.#current, revision: this.#context.revision(), claimedEpoch: this.#claimed }
+    const owners = this.#context.owners.claims()
+    const revision = this.#context.revision()
+    const mark = { epoch: this.#current, revision, claimedEpoch: this.#claimed, owners }
     const isKnown = mark.epoch === saved?.epoch && mark.claimedEpoch === (saved.claimedEpoch ?? saved.epoch)
-    if (isKnown && mark.revision <= saved.revision) return
+    const areOwnersKnown = String(owners) === String(saved?.owners ?? [])
+    if (isKnown && areOwnersKnown && mark.revision <= saved.revision) return
     this.#saved = mark
     this.#context.memory.save(mark)
   }

@@ -14,6 +14,7 @@ import type { PeerTransport } from '../src/core/ports/peer-transport.ts'
 import type { Random } from '../src/core/ports/random.ts'
 import type { SubscriptionMode } from '../src/core/ports/subscription-mode.ts'
 import type { OwnerLostPolicy } from './claim-policy.ts'
+import { AwaitedOwners } from './awaited-owners.ts'
 import { ClusterEpoch } from './cluster-epoch.ts'
 import { CoordinationKeys } from './keys.ts'
 import { LeaderDuties } from './leader-duties.ts'
@@ -104,8 +105,12 @@ export class CoordinatorParts {
     this.store = new ObservedStore(ports.store, () => this.epoch.onRegressed())
     const channel = new SessionChannel(transport)
     const context = { ...ports, store: this.store, keys: this.keys, nodeId, channel }
+    const owners = new AwaitedOwners(nodeId)
+    const observeOwners = (): void => {
+      if (owners.observe(this.membership.list(), this.knownNodes.retired)) this.epoch.noteOwners()
+    }
     this.epoch = new ClusterEpoch(
-      { ...context, memory, key: this.keys.epoch, revision: () => this.store.revision },
+      { ...context, memory, owners, key: this.keys.epoch, revision: () => this.store.revision },
       { onReplaced: reason => this.presence.onStoreReplaced(reason) },
     )
     this.registration = new Registration({ ...context, dataDirId: options.dataDirId })
@@ -136,15 +141,17 @@ export class CoordinatorParts {
         this.claims.onMembersChanged()
         this.duties.onMembersChanged(members)
         this.handoff.onMembersChanged(members)
+        observeOwners()
         listener.onMembersChanged()
       },
       onKeyAbsent: (key, revision) => {
         if (key === this.registration.key) this.presence.onKeyAbsent(revision)
       },
     })
-    this.knownNodes = new KnownNodes({ ...context, epoch: () => this.epoch.current }, () =>
-      listener.onKnownNodesChanged(),
-    )
+    this.knownNodes = new KnownNodes({ ...context, epoch: () => this.epoch.current }, () => {
+      observeOwners()
+      listener.onKnownNodesChanged()
+    })
     this.duties = new LeaderDuties({
       ...context,
       signs: {
@@ -207,6 +214,7 @@ export class CoordinatorParts {
       isSettling,
       mayTakeFrom: (life, incarnation) => this.promises.mayTakeFrom(life, incarnation),
       isNearlyFull: () => ports.storeSize?.isNearQuota() ?? false,
+      isAwaitingOwners: () => options.onOwnerLost === 'wait' && this.epoch.awaited.length > 0,
       isStaged: clientId => this.transfer.isStaged(clientId),
       ask: (owner, request, token, withinMs) => this.handoff.ask(owner, request, token, withinMs),
     })

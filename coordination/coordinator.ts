@@ -82,7 +82,8 @@ export class Coordinator implements SessionOwnership {
   async join(description: MemberDescription): Promise<Incarnation> {
     await this.#parts.epoch.load()
     await persistently(this.#ports, this.#options.leaseTtlMs, () => this.#parts.epoch.settle())
-    await this.#parts.presence.join(description, this.#parts.epoch.current)
+    const { current, claimed } = this.#parts.epoch
+    await this.#parts.presence.join({ ...description, claimedEpoch: claimed }, current)
     this.#parts.claims.start(this.incarnation, this.#parts.epoch.current)
     this.#parts.promises.start(this.incarnation)
     this.#parts.handoffOwner.start(this.incarnation)
@@ -144,7 +145,8 @@ export class Coordinator implements SessionOwnership {
   /** Nodes that were members before and are not now, as far as their return is to be expected. */
   get absentNodes(): readonly NodeId[] {
     const live = new Set(this.members.map(({ nodeId }) => nodeId))
-    return [...this.#parts.knownNodes.known].filter(nodeId => !live.has(nodeId))
+    const known = new Set([...this.#parts.knownNodes.known, ...this.#parts.epoch.awaited])
+    return [...known].filter(nodeId => !live.has(nodeId))
   }
 
   /** Which life of a node, live or dead, was the last that registered, as far as it is known. */
@@ -291,7 +293,7 @@ export class Coordinator implements SessionOwnership {
     const superseded = await persistently(this.#ports, VERIFY_PATIENCE_MS, () =>
       epoch.claimed === current ? findSuperseded(store, keys, sessions) : claims.reclaimAll(),
     )
-    epoch.noteClaimed(current)
+    this.#noteClaimed(current)
     return superseded
   }
 
@@ -377,13 +379,26 @@ export class Coordinator implements SessionOwnership {
       await pause(clock, Math.max(0, epoch.replacedMs + this.#options.leaseTtlMs - clock.now()))
       lost.push(...(await findSuperseded(store, keys, claims.owned())))
     }
-    epoch.noteClaimed(current)
+    this.#noteClaimed(current)
     this.#ports.logger.info('everything is registered and claimed again in the replaced coordination store', {
       epoch: current,
       sessions: this.#parts.claims.owned().length - lost.length,
       lost: lost.length,
     })
     return lost
+  }
+
+  /** The others wait for this node no more, if they did. */
+  #noteClaimed(current: number): void {
+    const { epoch, presence } = this.#parts
+    epoch.noteClaimed(current)
+    presence.describe({ claimedEpoch: current })
+    const { awaited } = epoch
+    if (awaited.length === 0 || this.#options.onOwnerLost !== 'wait') return
+    this.#ports.logger.warn(
+      'the coordination store was replaced and does not know what these nodes own until they are back: sessions that are not known are refused so long (sessions.onOwnerLost); of a node that will never be back, say so: grapevine nodes forget',
+      { nodes: awaited },
+    )
   }
 
   #onResumed(lost: readonly ClientId[], wasAway: boolean): void {

@@ -24,10 +24,11 @@ export function decodeMember(
   if (!isAddressList(addresses)) return undefined
   const known = STATES.find(candidate => candidate === state)
   if (known === undefined) return undefined
-  const { dataDirId, health } = fields
+  const { dataDirId, claimedEpoch, health } = fields
   return {
     ...{ nodeId, incarnation, peerId, addresses, state: known, version, mqttAddress, adminUrl, startedAtMs },
     ...(typeof dataDirId === 'string' ? { dataDirId } : {}),
+    ...(typeof claimedEpoch === 'number' ? { claimedEpoch } : {}),
     ...(isLoad(fields['load']) ? { load: fields['load'] } : {}),
     ...(typeof health === 'string' ? { health } : {}),
   }

@@ -51,6 +51,8 @@ interface ClaimsContext extends Pick<ContestContext, 'ask' | 'isStaged' | 'mayTa
   readonly keptWillBytesMax?: number | undefined
   /** The store was replaced so lately that owners may not have claimed again what is theirs. */
   readonly isSettling?: () => boolean
+  /** Whether nodes are waited for that may own sessions of which the store does not know since it was replaced. */
+  readonly isAwaitingOwners?: () => boolean
 }
 
 export class SessionClaims {
@@ -84,6 +86,8 @@ export class SessionClaims {
       stats,
       self,
       policy: this.#policy,
+      isAwaitingOwners: () => context.isAwaitingOwners?.() === true,
+      isHeld: clientId => this.#holder?.expiryOf(clientId) !== undefined,
       isActive: () => presence.isActive(),
       generation: () => presence.generation,
       isLive: (node, incarnation) => membership.isLive(node, incarnation),

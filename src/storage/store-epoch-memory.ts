@@ -19,14 +19,17 @@ export class StoreEpochMemory implements EpochMemory {
   async load(): Promise<EpochMark | undefined> {
     const value = await this.#store.get(KEY)
     if (value === undefined) return undefined
-    const { epoch, revision, claimedEpoch } = JSON.parse(
-      new TextDecoder().decode(value),
-    ) as Partial<EpochMark>
-    if (![epoch, revision, claimedEpoch ?? 0].every(Number.isSafeInteger)) {
+    const mark = JSON.parse(new TextDecoder().decode(value)) as Partial<EpochMark>
+    const { epoch, revision, claimedEpoch, owners } = mark
+    const isMark = [epoch, revision, claimedEpoch ?? 0].every(Number.isSafeInteger)
+    if (!isMark || epoch === undefined || revision === undefined || !isOwnerClaims(owners ?? [])) {
       throw new Error(`the local store has something else under ${KEY} than was written there`)
     }
-    const mark = { epoch: epoch as number, revision: revision as number }
-    return claimedEpoch === undefined ? mark : { ...mark, claimedEpoch }
+    return {
+      ...{ epoch, revision },
+      ...(claimedEpoch === undefined ? {} : { claimedEpoch }),
+      ...(owners === undefined ? {} : { owners }),
+    }
   }
 
   save(mark: EpochMark): void {
@@ -37,4 +40,17 @@ export class StoreEpochMemory implements EpochMemory {
       this.#logger.debug('the mark of the coordination store was not kept', { reason: errorMessage(error) })
     }
   }
+}
+
+function isOwnerClaims(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (item: unknown) =>
+        Array.isArray(item) &&
+        typeof item[0] === 'string' &&
+        Number.isSafeInteger(item[1]) &&
+        item.length === 2,
+    )
+  )
 }

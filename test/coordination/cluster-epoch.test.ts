@@ -93,6 +93,40 @@ describe('ClusterEpoch', () => {
     assert.deepEqual([...b.holding.keys()], ['early'])
   })
 
+  it('takes no session for its own by an older record while the node that has it by now cannot be heard', async () => {
+    const nodes = await startWithDisks('a', 'b')
+    const [a, b] = nodes as [SimNode, SimNode]
+    const lasting = { expiryIntervalSeconds: 3600 }
+    await cluster.settled(b.claim('x', lasting))
+    const backup = cluster.backUp()
+    await cluster.settled(a.claim('x', lasting))
+    await cluster.settled(b.claim('later', lasting))
+    b.coordinator.serve({
+      ...plainHolder(() => {}),
+      expiryOf: clientId => (b.holding.has(clientId) ? 3600 : undefined),
+    })
+    a.store.setContact('cut')
+    cluster.replaceStore(backup)
+    a.store.setContact('cut')
+    await until(
+      cluster,
+      'b is back',
+      () => b.coordinator.epoch === 2 && b.coordinator.mayAcknowledge(),
+      2 * LEASE_TTL_MS,
+    )
+    await cluster.advance(LEASE_TTL_MS * 3)
+    assert.deepEqual(await cluster.settled(b.claim('x', lasting)), {
+      status: 'refused',
+      reason: 'owner-lost',
+    })
+    a.store.setContact('open')
+    await until(cluster, 'everybody is back', () => areBack(nodes), LEASE_TTL_MS * 2)
+    await cluster.advance(LEASE_TTL_MS)
+    assert.deepEqual([...a.holding.keys()], ['x'])
+    assert.equal((await cluster.settled(b.claim('x', lasting))).status, 'claimed')
+    assert.deepEqual([...a.holding.keys()], [])
+  })
+
   it('leaves to others what they took from a node that was cut off when the store was emptied', async () => {
     const nodes = await startWithDisks('a', 'b', 'c')
     const [a, b, c] = nodes as [SimNode, SimNode, SimNode]
@@ -145,6 +179,7 @@ describe('ClusterEpoch', () => {
 
   describe('when the store is emptied, sessions on disk that no client has come for', () => {
     const disk = new SimDisk('d')
+    const other = new SimDisk('other')
     let a: SimNode
     let b: SimNode
     let stored: { readonly clientId: string; readonly token: FencingToken }[]
@@ -162,9 +197,9 @@ describe('ClusterEpoch', () => {
     }
 
     beforeEach(async () => {
-      disk.mark = undefined
+      disk.mark = other.mark = undefined
       a = cluster.create('a', disk)
-      b = cluster.create('b', new SimDisk('other'))
+      b = cluster.create('b', other)
       await cluster.settled(Promise.all([a.join(), b.join()]))
       stored = []
       for (const clientId of ['x', 'y']) {
@@ -197,12 +232,53 @@ describe('ClusterEpoch', () => {
       cluster.replaceStore()
       await until(cluster, 'b is back', () => b.coordinator.epoch === 2 && b.coordinator.mayAcknowledge())
       await cluster.advance(LEASE_TTL_MS)
-      assert.equal((await cluster.settled(b.claim('y'))).status, 'claimed')
+      assert.equal((await cluster.settled(b.claim('y', { cleanStart: true }))).status, 'claimed')
       assert.deepEqual(await join(), ['y'])
       stored.pop()
       await cluster.advance(LEASE_TTL_MS)
       await assertResumable()
       assert.deepEqual([...b.holding.keys()], ['y'])
+    })
+
+    it('are waited for until their node is forgotten: nobody else begins them anew', async () => {
+      await restart()
+      cluster.replaceStore()
+      await until(cluster, 'b is back', () => b.coordinator.epoch === 2 && b.coordinator.mayAcknowledge())
+      await cluster.advance(LEASE_TTL_MS * 3)
+      assert.deepEqual(await cluster.settled(b.claim('x')), { status: 'refused', reason: 'owner-lost' })
+      assert.deepEqual(b.coordinator.absentNodes, ['a'])
+      assert.match(b.logger.lines.join('\n'), /does not know what these nodes own/)
+      assert.equal(await cluster.settled(b.coordinator.retire('a')), 'retired')
+      await cluster.advance(100)
+      assert.equal((await cluster.settled(b.claim('x'))).status, 'claimed')
+    })
+
+    it('are waited for by a node, too, that begins after the store was replaced', async () => {
+      await restart()
+      cluster.replaceStore()
+      await until(cluster, 'b is back', () => b.coordinator.epoch === 2 && b.coordinator.mayAcknowledge())
+      await cluster.settled(b.coordinator.leave())
+      await b.transport.close()
+      b = cluster.create('b', other)
+      await cluster.settled(b.join())
+      assert.deepEqual(await cluster.settled(b.claim('x')), { status: 'refused', reason: 'owner-lost' })
+      await join()
+      await cluster.advance(200)
+      assert.equal((await cluster.settled(b.claim('new'))).status, 'claimed')
+    })
+
+    it('are given up after one lease TTL where that is the policy', async () => {
+      cluster = new SimCluster(1, 'fresh')
+      const nodes = await startWithDisks('a', 'b')
+      ;[a, b] = nodes as [SimNode, SimNode]
+      await cluster.settled(a.claim('x', { expiryIntervalSeconds: 3600 }))
+      await a.kill()
+      cluster.replaceStore()
+      a.store.setContact('cut')
+      await until(cluster, 'b is back', () => b.coordinator.epoch === 2 && b.coordinator.mayAcknowledge())
+      assert.deepEqual(await cluster.settled(b.claim('x')), { status: 'refused', reason: 'unavailable' })
+      await cluster.advance(LEASE_TTL_MS)
+      assert.equal((await cluster.settled(b.claim('x'))).status, 'claimed')
     })
 
     it('are discarded at a later start when their records are gone by then', async () => {

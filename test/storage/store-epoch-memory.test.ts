@@ -28,10 +28,11 @@ describe('StoreEpochMemory on a disk', () => {
     const memory = await open()
     assert.equal(await memory.load(), undefined)
     memory.save({ epoch: 1, revision: 10 })
-    memory.save({ epoch: 3, revision: 2 ** 52, claimedEpoch: 2 })
+    const mark = { epoch: 3, revision: 2 ** 52, claimedEpoch: 2, owners: [['b', 3] as const] }
+    memory.save(mark)
     await store.flush()
     await store.close()
-    assert.deepEqual(await (await open()).load(), { epoch: 3, revision: 2 ** 52, claimedEpoch: 2 })
+    assert.deepEqual(await (await open()).load(), mark)
   })
 
   it('reads what earlier versions wrote', async () => {

@@ -1,3 +1,8 @@
+import type { NodeId } from '../ids.ts'
+
+/** Of other nodes, the latest epoch in which each has said that everything it has is claimed. */
+export type OwnerClaims = readonly (readonly [nodeId: NodeId, epoch: number])[]
+
 /** What a node knows of the coordination store it belongs to; see `ClusterEpoch`. */
 export interface EpochMark {
   readonly epoch: number
@@ -5,6 +10,8 @@ export interface EpochMark {
   readonly revision: number
   /** In which everything on this node's disk was last claimed, or found to be there still. Absent: in this one. */
   readonly claimedEpoch?: number
+  /** Absent: nothing is known of others. */
+  readonly owners?: OwnerClaims
 }
 
 /** Where a node keeps its mark over restarts. */

@@ -25,6 +25,8 @@ export interface MemberDescription {
   readonly startedAtMs: number
   /** Changes with the directory, its host and its lock: an earlier life with the same one cannot run any more. */
   readonly dataDirId?: string
+  /** Epoch of the coordination store in which everything this node has was last claimed; absent: it does not say. */
+  readonly claimedEpoch?: number
   /** Some seconds old. */
   readonly load?: MemberLoad
   /** What ails it, for operators; absent when nothing does. */
