@@ -162,9 +162,12 @@ export class TransferTail {
       this.#hasMembersFlushed = true
       this.#goOn()
     })
-    this.#holder.whenFlushed('all', () => {
-      this.#hasAllFlushed = true
-      this.#goOn()
+    // Before the new owner ceases to wait for what comes here: else, after a restart, a member here would still take its share.
+    this.#holder.whenKept(() => {
+      this.#holder.whenFlushed('all', () => {
+        this.#hasAllFlushed = true
+        this.#goOn()
+      })
     })
   }
 

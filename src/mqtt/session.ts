@@ -195,12 +195,13 @@ export class Session implements LocalDelivery {
     else this.#services.journal.putWill(this.clientId, willRecord(will))
   }
 
-  /** Takes its shared subscriptions out of routing: another member gets what is still on its way. */
+  /** Ends its shared subscriptions here: another member gets what is still on its way. */
   unrouteShared(): void {
     for (const [filter, subscription] of this.subscriptions) {
       if (subscription.group === undefined) continue
       this.#unindex(subscription)
       this.subscriptions.delete(filter)
+      if (this.isJournaled) this.#services.journal.deleteSubscription(this.clientId, filter)
     }
   }
 

@@ -479,6 +479,22 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), isGoneFrom(a)], [['shared'], true])
     })
 
+    it('has no member of a shared subscription left at its old owner when that restarts, not knowing that it has everything', async () => {
+      acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#')).vanish()
+      const there = acknowledging(b.dial('x'))
+      const awaitsTail = (): boolean => b.broker.sessions.sessions.get('x')?.tails.length !== 0
+      while (awaitsTail()) await cluster.advance(1)
+      assert.ok(!isGoneFrom(a))
+      await cluster.kill(a)
+      a = await cluster.restart(a)
+      assert.ok(!isGoneFrom(a))
+      c.groups.set('g t/#', new Map([['a', 1]]))
+      c.publish('t/1', 'shared', 2)
+      c.groups.set('g t/#', new Map([['b', 1]]))
+      await cluster.advance(10_000)
+      assert.deepEqual([textsOf(there), isGoneFrom(a)], [['shared'], true])
+    })
+
     for (const way of ['there', 'at a third node, to which it moves on']) {
       it(`gets, as a member of a shared subscription, ${way}, what others on its node had at QoS 2 before that restarted`, async () => {
         acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#')).vanish()

@@ -112,7 +112,10 @@ export interface SessionHolder {
   tail(clientId: ClientId, position: number, messagesMax: number): readonly QueuedRecord[]
   /** The new owner has everything below `position`: it need not be kept here. */
   tailKept(clientId: ClientId, position: number): void
-  /** The new owner's routes are in force everywhere: of shared subscriptions it alone is a member from now on. */
+  /**
+   * The new owner's routes are in force everywhere: of shared subscriptions it alone is a member from now on, after a restart of
+   * this node too when that is kept.
+   */
   withdrawShared(clientId: ClientId): void
   /** As `Forwarder.whenFlushed`. */
   whenFlushed(scope: FlushScope, done: () => void): void
