@@ -10,11 +10,9 @@ import type { LocalIndex, SharedGroup, SharedTarget } from '../src/core/ports/ro
 import type { SeenJournal } from '../src/core/ports/seen-journal.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
+import { everyGroup, isEveryGroup, isLeftOut } from './every-group.ts'
 import { SeenMessages } from './seen-messages.ts'
 import { TracePoint } from './trace-point.ts'
-
-/** Names all shared subscriptions of a node at once; no group has an empty name [MQTT-4.8.2-1]. */
-export const everyGroup: SharedTarget = { group: '', filter: '' }
 
 export interface LocalRouterStats {
   /** Publications not delivered because the same id had come by another way. */
@@ -59,7 +57,7 @@ export class LocalRouter {
    */
   deliver(publication: Publication): number {
     const storeSequence = this.deliverOrdinary(publication)
-    return Math.max(storeSequence, this.#deliverToGroups(publication))
+    return Math.max(storeSequence, this.#deliverToGroups(publication, everyGroup))
   }
 
   /** As `deliver`, but not to shared subscriptions. */
@@ -177,19 +175,20 @@ export class LocalRouter {
     return storeSequence
   }
 
-  #deliverToTarget(publication: Publication, { group: name, filter }: SharedTarget): number | undefined {
-    if (name === everyGroup.group) return this.#deliverToGroups(publication)
+  #deliverToTarget(publication: Publication, target: SharedTarget): number | undefined {
+    if (isEveryGroup(target)) return this.#deliverToGroups(publication, target)
+    const { group: name, filter } = target
     for (const group of this.#index.matchShared(publication.topic)) {
       if (group.group === name && group.filter === filter) return this.deliverToMember(publication, group)
     }
     return undefined
   }
 
-  #deliverToGroups(publication: Publication): number {
-    const groups = this.#index.matchShared(publication.topic)
+  #deliverToGroups(publication: Publication, target: SharedTarget): number {
     let storeSequence = 0
-    for (let i = 0; i < groups.length; i++) {
-      storeSequence = Math.max(storeSequence, this.deliverToMember(publication, groups[i] as SharedGroup))
+    for (const group of this.#index.matchShared(publication.topic)) {
+      if (isLeftOut(group, target)) continue
+      storeSequence = Math.max(storeSequence, this.deliverToMember(publication, group))
     }
     return storeSequence
   }

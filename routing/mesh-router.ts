@@ -18,7 +18,8 @@ import type {
   SharedTarget,
 } from '../src/core/ports/routing.ts'
 import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
-import { everyGroup, type LocalRouter } from './local-router.ts'
+import { everyGroup, everyGroupBut, isEveryGroup } from './every-group.ts'
+import type { LocalRouter } from './local-router.ts'
 import { MessageIds } from './message-ids.ts'
 import type { PublishTracer } from './publish-tracer.ts'
 import type { MatchedGroup, SharedGroups } from './shared-groups.ts'
@@ -97,11 +98,22 @@ export class MeshRouter implements PublishRouter {
     for (let i = 0; i < nodes.length; i++) {
       this.#forwarder.forward(nodes[i] as string, publication, acceptance)
     }
-    const here = this.#local.groups(topic)
-    const there = this.#remote.matchShared(topic)
-    if (there === undefined) this.#publishToEveryGroup(publication, interested, acceptance)
-    else if (here.length > 0 || there.length > 0) this.#publishShared(publication, here, there, acceptance)
-    else if (publication.qos > 0) this.#publishToUnknown(publication, acceptance)
+    this.#routeShared(publication, interested, acceptance)
+  }
+
+  #routeShared(
+    publication: Publication,
+    interested: readonly NodeId[],
+    acceptance: Acceptance | undefined,
+  ): void {
+    const here = this.#local.groups(publication.topic)
+    const there = this.#remote.matchShared(publication.topic)
+    if (there === undefined) {
+      this.#publishToEveryGroup(publication, interested, acceptance)
+      return
+    }
+    if (here.length > 0 || there.length > 0) this.#publishShared(publication, here, there, acceptance)
+    if (publication.qos > 0) this.#publishToUnknown(publication, here, there, acceptance)
   }
 
   /** A message to be retained goes to all members: each keeps a copy, whoever subscribes there and when. */
@@ -121,8 +133,7 @@ export class MeshRouter implements PublishRouter {
     const nodes = this.#remote.match(publication.topic)
     for (const nodeId of nodes) this.#forwarder.forward(nodeId, publication, acceptance)
     // Whether a member had it, and which, is not known: one gets it, perhaps once more.
-    const there = this.#remote.matchShared(publication.topic) ?? []
-    this.#publishShared(publication, this.#local.groups(publication.topic), there, acceptance)
+    this.#routeShared(publication, nodes, acceptance)
   }
 
   noteDelivered(id: MessageId): void {
@@ -139,7 +150,7 @@ export class MeshRouter implements PublishRouter {
 
   /**
    * A node did not give a publication of a shared subscription to a member, though `attempt` nodes were tried: another one
-   * gets it. If there is none, a node that vanished keeps it for its sessions.
+   * gets it, of which a member is known or nothing. If there is none, a node that vanished keeps it for its sessions.
    */
   redispatch(
     nodeId: NodeId,
@@ -148,20 +159,31 @@ export class MeshRouter implements PublishRouter {
     acceptance: Acceptance | undefined,
     attempt: number,
   ): void {
-    // That node has no group at all that matches.
-    if (target.group === everyGroup.group) return
+    const mayTry = attempt < limits.sharedAttemptsMax
+    if (isEveryGroup(target)) {
+      // It vanished: which groups it has is found out when it is back.
+      if (mayTry) this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, attempt)
+      return
+    }
     const group: MatchedGroup = {
       local: this.#local.groups(publication.topic).find(found => isTarget(found, target)),
       remote: this.#remote.matchShared(publication.topic)?.find(found => isTarget(found, target)),
     }
-    const chosen =
-      attempt >= limits.sharedAttemptsMax ? undefined : this.#shared.chooseAnew(group, publication, nodeId)
+    const known = this.#shared.chooseAnew(group, publication, nodeId)
+    const chosen = mayTry ? (known ?? this.#unknownBut(nodeId)) : undefined
     if (chosen === undefined) {
       this.#shared.stats.nobody++
       return
     }
     this.#shared.stats.redispatched++
     this.#give(chosen, publication, group.local, target, acceptance, attempt)
+  }
+
+  /** Another node of which nothing is known, if possible a live one. */
+  #unknownBut(tried: NodeId): NodeId | undefined {
+    const others = this.#remote.unknownNodes.filter(nodeId => nodeId !== tried)
+    const { members } = this.#forwarder
+    return others.find(nodeId => members.includes(nodeId)) ?? others[0]
   }
 
   #publishShared(
@@ -213,11 +235,18 @@ export class MeshRouter implements PublishRouter {
     if (storeSequence !== undefined && storeSequence > 0) acceptance?.requireCommitted(storeSequence)
   }
 
-  /** No member of any group is known: if there are some on nodes whose interest is not known, these serve them. */
-  #publishToUnknown(publication: Publication, acceptance: Acceptance | undefined): void {
+  /** Nodes whose interest is not known serve the groups of which no member is known here, if they have some. */
+  #publishToUnknown(
+    publication: Publication,
+    here: readonly SharedGroup[],
+    there: readonly RemoteGroup[],
+    acceptance: Acceptance | undefined,
+  ): void {
     const { unknownNodes } = this.#remote
-    for (let i = 0; i < unknownNodes.length; i++) {
-      this.#forwarder.forwardToGroup(unknownNodes[i] as NodeId, publication, everyGroup, acceptance, 0)
+    if (unknownNodes.length === 0) return
+    const target = everyGroupBut([...here, ...there])
+    for (const nodeId of unknownNodes) {
+      this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, 0)
     }
   }
 

@@ -279,6 +279,52 @@ describe('a shared subscription across nodes', () => {
     assert.equal(acceptance.outstanding, 0)
   })
 
+  describe('while the interest of a node is not known', () => {
+    let fresh: ForwardingNode
+    beforeEach(async () => {
+      fresh = new ForwardingNode({ network, clock, nodeId: 'd', incarnation: 9 })
+      fresh.know(b, c)
+      for (const node of [b, c]) node.know(fresh)
+      fresh.unknownElsewhere.push('b')
+      await clock.advance(200)
+    })
+
+    it('is served there when another shared subscription has members elsewhere, which alone serve that one', async () => {
+      const { subscriber, ...subscription } = member(b)
+      const deliver: typeof subscriber.deliver = ({ payload }) =>
+        got.get('h')?.push(Buffer.from(payload).toString())
+      got.set('h', [])
+      b.index.add({ ...subscription, group: 'h', subscriber: { ...subscriber, deliver } })
+      fresh.sharedElsewhere = [remoteGroup({ c: 1 })]
+      const acceptance = publish(fresh, 1, 3, 2)
+      await clock.advance(50)
+      assert.deepEqual(Object.fromEntries(got), { a: [], b: [], c: ['1', '2', '3'], h: ['1', '2', '3'] })
+      assert.equal(acceptance.outstanding, 0)
+    })
+
+    it('is served there when nodes that were known to have members have none any more', async () => {
+      const empty = new ForwardingNode({ network, clock, nodeId: 'e', incarnation: 10 })
+      fresh.know(b, empty)
+      empty.know(fresh)
+      fresh.sharedElsewhere = [remoteGroup({ e: 1 })]
+      await clock.advance(200)
+      const acceptance = publish(fresh, 1, 3, 2)
+      await clock.advance(50)
+      assert.deepEqual(got.get('b'), ['1', '2', '3'])
+      assert.equal(acceptance.outstanding, 0)
+    })
+
+    it('is served there when that node is back, should it vanish before', async () => {
+      b.isJournaling = b.isHeld = true
+      const acceptance = publish(fresh, 1, 3, 1)
+      await clock.advance(10)
+      await b.kill()
+      fresh.know(c)
+      await clock.advance(50)
+      assert.deepEqual([acceptance.outstanding, fresh.kept], [0, 3])
+    })
+  })
+
   it('is served by every node itself when the ingress cannot tell the groups', async () => {
     a.interested = ['b', 'c']
     Object.assign(a, { sharedElsewhere: undefined })
