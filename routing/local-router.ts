@@ -7,7 +7,7 @@
 import type { Incarnation } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { LocalIndex, SharedGroup, SharedTarget } from '../src/core/ports/routing.ts'
-import type { SeenJournal } from '../src/core/ports/seen-journal.ts'
+import type { SeenEarlier, SeenJournal } from '../src/core/ports/seen-journal.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
 import { everyGroup, isEveryGroup, isLeftOut } from './every-group.ts'
@@ -45,10 +45,15 @@ export class LocalRouter {
   }
 
   /** Finds, and answers, what an earlier life had delivered. Before anything is. */
-  async restore(): Promise<readonly MessageId[]> {
-    const ids = await this.#seenJournal.load()
-    for (const id of ids) this.#seen.add(id)
-    return ids
+  async restore(): Promise<SeenEarlier> {
+    const earlier = await this.#seenJournal.load()
+    for (const id of earlier.ids) this.#seen.add(id)
+    return earlier
+  }
+
+  /** The node has joined under this incarnation. After `restore`. */
+  start(incarnation: Incarnation): void {
+    this.#seenJournal.begin(incarnation)
   }
 
   /**

@@ -53,6 +53,7 @@ export class MeshRouter implements PublishRouter {
   /** The node has joined: publications get ids from now on. */
   start(incarnation: Incarnation): void {
     this.#ids.start(incarnation)
+    this.#local.start(incarnation)
   }
 
   reserveId(): MessageId | undefined {

@@ -27,6 +27,7 @@ import type {
 import type { Debt } from '../core/ports/routing.ts'
 import type { MessageId } from '../core/publication.ts'
 import { limits } from '../core/limits.ts'
+import type { SeenEarlier } from '../core/ports/seen-journal.ts'
 import type { TailAnswer } from '../core/ports/session-ownership.ts'
 import { DebtSettlement } from './debt-settlement.ts'
 import { IngressFloors } from './ingress-floors.ts'
@@ -186,10 +187,13 @@ export class SessionArrivals {
 
   /**
    * This node has had these ids in an earlier life, and so have the ordinary subscriptions of its sessions, unless they came
-   * later: what their clients have acknowledged is in no queue any more. Before anything follows.
+   * later: what their clients have acknowledged is in no queue any more. And what that life published itself. Before anything
+   * follows.
    */
-  recall(ids: readonly MessageId[]): void {
-    for (const { arrival, tails, gaps } of this.#keeper.all()) {
+  recall({ ids, life }: SeenEarlier): void {
+    for (const session of this.#keeper.all()) {
+      const { arrival, tails, gaps, departure } = session
+      if (departure === undefined) session.outlived = life
       if (arrival === undefined || tails.length === 0) continue
       for (const id of ids) if (gaps?.has(id) !== true) arrival.wasHere(id)
     }

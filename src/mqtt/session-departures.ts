@@ -9,7 +9,7 @@ import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
 import type { Debt } from '../core/ports/routing.ts'
 import type { QueuedRecord, SessionPart } from '../core/ports/session-journal.ts'
-import type { MessageId } from '../core/publication.ts'
+import { RESERVED_FROM, type MessageId } from '../core/publication.ts'
 import type { FreezeAnswer, LeavingSession, SessionSnapshot } from '../core/ports/session-ownership.ts'
 import type { CommitWaiters } from './commit-waiters.ts'
 import { IngressFloors } from './ingress-floors.ts'
@@ -60,6 +60,8 @@ export class SessionDepartures {
       this.#services.journal.putSession(session.record())
       const floors = new IngressFloors(session.floors?.list())
       floors.raise(this.#services.router.receivedUpTo())
+      const { outlived } = session
+      if (outlived !== undefined) floors.raise([{ incarnation: outlived, number: RESERVED_FROM - 1 }])
       const snapshot = {
         session: { ...session.record(), floors: floors.list() },
         parts: partsOf(session, departure.nextPosition),

@@ -5,7 +5,7 @@
  * connection. It knows nothing of other nodes, and encodes nothing. Invariant: of a journaled session, what is queued here
  * has been appended to the journal before anybody can be told that it was accepted.
  */
-import type { ClientId, FencingToken } from '../core/ids.ts'
+import type { ClientId, FencingToken, Incarnation } from '../core/ids.ts'
 import type { LocalDelivery, LocalMatch, LocalSubscription } from '../core/ports/routing.ts'
 import type {
   DepartureMark,
@@ -89,6 +89,8 @@ export class Session implements LocalDelivery {
   arrival: SessionArrival | undefined
   /** What it had had when it moved; undefined if it never did. */
   floors: IngressFloors | undefined
+  /** The life of this node before the present one, if it was here then: it has had what that life published. */
+  outlived: Incarnation | undefined
   /** What it may lack below those; undefined if nothing. */
   gaps: IngressGaps | undefined
   /** Of the present connection, or of the last one while it is pending. */

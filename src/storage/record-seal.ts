@@ -28,6 +28,7 @@ const kinds = {
   time: 10,
   'seen id': 11,
   'known publication': 12,
+  life: 13,
 } as const
 type Kind = keyof typeof kinds
 

@@ -355,6 +355,25 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), textsOf(still)], [[], ['once']])
     })
 
+    it('gets no second copy of what an earlier life of its old owner published and owed to the new one', async () => {
+      const client = acknowledging(await subscriber(c, 2))
+      const still = acknowledging(await subscriber(b, 2, 'still'))
+      c.gate.hold('b')
+      c.publish('t/1', 'once', 2)
+      await cluster.advance(ACCEPT_TIMEOUT_MS + 1000)
+      assert.deepEqual([textsOf(client), textsOf(still)], [['once'], []])
+      await cluster.kill(c)
+      c = await cluster.boot('c', c.disk)
+      c.gate.hold('b')
+      await cluster.advance(200)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(1000)
+      assert.equal(presentOf(again), true)
+      c.gate.release('b')
+      await cluster.advance(10_000)
+      assert.deepEqual([textsOf(again), textsOf(still)], [[], ['once']])
+    })
+
     it('gets no second copy by its first owner when the second had it, and its node was restarted', async () => {
       const client = await subscriber(a, 2)
       client.vanish()
