@@ -80,7 +80,8 @@ function newRecord({ self, wish, owner, taking, isSettling, nonce, sinceMs }: Sw
     tokenRevision: 0,
     nonce,
     expiry: wish.expiryIntervalSeconds,
-    how: isSettling && owner !== undefined ? owner.how : originOf(taking, wish.cleanStart),
+    how:
+      isSettling && owner !== undefined && !wish.cleanStart ? owner.how : originOf(taking, wish.cleanStart),
     from: isSettling ? owner?.from : previous,
     sinceMs,
   })
@@ -88,8 +89,8 @@ function newRecord({ self, wish, owner, taking, isSettling, nonce, sinceMs }: Sw
 
 function originOf(taking: Taking, cleanStart: boolean): OwnershipOrigin {
   if (taking === 'unowned') return 'new'
-  if (taking === 'own') return 'reconnect'
   if (cleanStart) return 'clean'
+  if (taking === 'own') return 'reconnect'
   return taking === 'consented' ? 'moved' : 'owner-lost'
 }
 

@@ -26,7 +26,8 @@ import type { ModeFollower } from './mode-follower.ts'
 import { leftMeanwhile } from './registration.ts'
 import type { RouteRecords } from './route-records.ts'
 import { findTaken } from './session-lost.ts'
-import { findSuperseded, type OwnedSession } from './session-readback.ts'
+import { findSuperseded, readBack, type OwnedSession } from './session-readback.ts'
+import type { StoredOwnership } from './session-record.ts'
 import type { SessionHandoff } from './session-handoff.ts'
 import type { SessionTransfer, StagedSession } from './session-transfer.ts'
 import { isPresent, persistently } from './store-calls.ts'
@@ -284,14 +285,14 @@ export class Coordinator implements SessionOwnership {
 
   /**
    * Which of the sessions stored by earlier lives were superseded meanwhile and must be discarded: their record is gone
-   * or carries another token. Where the store was replaced since this node last saw it, a record that is gone says nothing:
+   * or carries another token, unless an earlier life of this node claimed them again and died before its disk had that. Where the store was replaced since this node last saw it, a record that is gone says nothing:
    * it is written again, unless others have claimed the session. Rejects with COORDINATION_UNAVAILABLE.
    */
   async verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
-    const { store, keys, epoch, claims } = this.#parts
+    const { epoch, claims } = this.#parts
     const { current } = epoch
     const superseded = await persistently(this.#ports, VERIFY_PATIENCE_MS, () =>
-      epoch.claimed === current ? findSuperseded(store, keys, sessions) : claims.reclaimAll(),
+      epoch.claimed === current ? this.#readBack(sessions) : claims.reclaimAll(),
     )
     this.#noteClaimed(current)
     return superseded
@@ -386,6 +387,16 @@ export class Coordinator implements SessionOwnership {
       lost: lost.length,
     })
     return lost
+  }
+
+  /** A claim that met this node's own record was one upon the state on its disk, where it was made by a life on that disk. */
+  async #readBack(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
+    const { store, keys, registration } = this.#parts
+    const isRenewal = ({ node, incarnation, how }: StoredOwnership): boolean =>
+      how === 'reconnect' && registration.isProvenDead({ nodeId: node, incarnation })
+    const { superseded, renewed } = await readBack(store, keys, sessions, isRenewal)
+    for (const { clientId, token } of renewed) this.#holder?.renew(clientId, token)
+    return superseded
   }
 
   /** The others wait for this node no more, if they did. */

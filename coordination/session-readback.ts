@@ -3,7 +3,7 @@ import { limits } from '../src/core/limits.ts'
 import type { CoordinationStore } from '../src/core/ports/coordination-store.ts'
 import { compareTokens } from '../src/core/ids.ts'
 import type { CoordinationKeys } from './keys.ts'
-import { decodeOwnership } from './session-record.ts'
+import { decodeOwnership, type StoredOwnership } from './session-record.ts'
 import { resultOf } from './store-calls.ts'
 
 export interface OwnedSession {
@@ -14,6 +14,14 @@ export interface OwnedSession {
 /** Reads under way at once. */
 const CONCURRENT_READS = 8
 
+/** What the records say of sessions stored by earlier lives. */
+export interface ReadBack {
+  /** Owned by others, or by nobody: to be discarded. */
+  readonly superseded: ClientId[]
+  /** Owned still, under these newer tokens. */
+  readonly renewed: readonly OwnedSession[]
+}
+
 /**
  * Which of these sessions are no longer owned under the token given: their record is gone, or carries another one. Reads
  * the records themselves, in read-only transactions. Rejects with COORDINATION_UNAVAILABLE.
@@ -23,7 +31,21 @@ export async function findSuperseded(
   keys: CoordinationKeys,
   sessions: readonly OwnedSession[],
 ): Promise<ClientId[]> {
+  return (await readBack(store, keys, sessions, () => false)).superseded
+}
+
+/**
+ * As `findSuperseded`. `isRenewal`: whether a record under a newer token is that of a claim this node made upon the very state
+ * it has stored, and of which its disk has not heard.
+ */
+export async function readBack(
+  store: CoordinationStore,
+  keys: CoordinationKeys,
+  sessions: readonly OwnedSession[],
+  isRenewal: (record: StoredOwnership) => boolean,
+): Promise<ReadBack> {
   const superseded: ClientId[] = []
+  const renewed: OwnedSession[] = []
   const pageSize = limits.coordinationTransactionOpsMax
   let next = 0
   const readPages = async (): Promise<void> => {
@@ -36,10 +58,14 @@ export async function findSuperseded(
         const found = results[index]
         const record =
           found?.type === 'get' && found.entry !== undefined ? decodeOwnership(found.entry) : undefined
-        if (record === undefined || compareTokens(record.token, token) !== 0) superseded.push(clientId)
+        const order = record === undefined ? -1 : compareTokens(record.token, token)
+        if (order === 0) return
+        if (record !== undefined && order > 0 && isRenewal(record))
+          renewed.push({ clientId, token: record.token })
+        else superseded.push(clientId)
       })
     }
   }
   await Promise.all(Array.from({ length: CONCURRENT_READS }, readPages))
-  return superseded
+  return { superseded, renewed }
 }

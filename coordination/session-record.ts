@@ -3,8 +3,8 @@ import type { CoordinationEntry } from '../src/core/ports/coordination-store.ts'
 import { parseRecord } from './member-record.ts'
 
 /**
- * How the owner came by the session. `new`: nobody had it. `reconnect`: the same node did. `moved`: the previous owner handed
- * it over. `clean`: its client wanted nothing of what another had. `owner-lost`: the previous owner is dead. `reclaimed`: the
+ * How the owner came by the session. `new`: nobody had it. `reconnect`: the same node did, and the session goes on. `moved`: the
+ * previous owner handed it over. `clean`: its client wanted nothing of what there was. `owner-lost`: the previous owner is dead. `reclaimed`: the
  * store had forgotten who owns it.
  */
 export type OwnershipOrigin = 'new' | 'reconnect' | 'moved' | 'clean' | 'owner-lost' | 'reclaimed'

@@ -36,6 +36,11 @@ export class SessionMoves implements SessionHolder {
     this.#keeper.surrender(clientId)
   }
 
+  renew(clientId: ClientId, token: FencingToken): void {
+    const session = this.#keeper.get(clientId)
+    if (session !== undefined && !session.isClaimed) session.token = token
+  }
+
   freeze(
     clientId: ClientId,
     token: FencingToken,

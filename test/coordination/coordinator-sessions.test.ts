@@ -4,6 +4,7 @@ import { compareTokens } from '../../src/core/ids.ts'
 import type { ClaimAnswer } from '../../src/core/ports/session-ownership.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { until } from '../contract/harness.ts'
+import { plainHolder } from './support/plain-holder.ts'
 import { LEASE_TTL_MS, plainClaim, SimCluster, SimDisk, type SimNode } from './support/sim-cluster.ts'
 
 type Claimed = Extract<ClaimAnswer, { status: 'claimed' }>
@@ -285,6 +286,40 @@ describe('Coordinator: session ownership', () => {
       const superseded = await cluster.settled(again.coordinator.verifyStored(stored))
       assert.deepEqual(superseded.sort(), ['gone', 'taken'])
       assert.deepEqual(await cluster.settled(again.coordinator.verifyStored([])), [])
+    })
+
+    it('are renewed where an earlier life on this disk claimed the session again and died before its disk had that', async () => {
+      const live = async (disk: SimDisk): Promise<SimNode> => {
+        const node = cluster.create('a', disk)
+        await cluster.settled(node.join())
+        return node
+      }
+      const disk = new SimDisk('d')
+      const first = await live(disk)
+      const stored = []
+      for (const clientId of ['lasting', 'clean', 'elsewhere'])
+        stored.push({ clientId, token: (await claimed(first, clientId)).token })
+      await first.kill()
+      const second = await live(disk)
+      const { token } = await claimed(second, 'lasting')
+      await cluster.settled(second.claim('clean', { cleanStart: true }))
+      await second.kill()
+      const third = await live(disk)
+      const renewed = new Map<string, FencingToken>()
+      third.coordinator.serve({
+        ...plainHolder(() => {}),
+        renew: (clientId, newer) => void renewed.set(clientId, newer),
+      })
+      assert.deepEqual(await cluster.settled(third.coordinator.verifyStored(stored)), ['clean'])
+      assert.deepEqual([...renewed], [['lasting', token]])
+      await third.kill()
+      // What goes on from another disk is not what is on this one.
+      const away = await live(new SimDisk('another'))
+      await claimed(away, 'elsewhere')
+      await away.kill()
+      const back = await live(disk)
+      const superseded = await cluster.settled(back.coordinator.verifyStored(stored.slice(2)))
+      assert.deepEqual(superseded, ['elsewhere'])
     })
 
     it('verifies more sessions than fit into one transaction', async () => {

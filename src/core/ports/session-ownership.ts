@@ -88,6 +88,9 @@ export interface SessionHolder {
    */
   surrender(clientId: ClientId): void
 
+  /** An earlier life of this node has claimed the stored session again: what it is stored under is this token by now. */
+  renew(clientId: ClientId, token: FencingToken): void
+
   /**
    * Stops serving the client (0x8E). Once everything it published has been accepted, and the departure is on disk, `done` is
    * called with the state; what arrives for the session meanwhile is queued durably. For a session that is leaving for the

@@ -5,6 +5,7 @@ import type { SessionHolder } from '../../../src/core/ports/session-ownership.ts
 export function plainHolder(surrender: (clientId: ClientId) => void): SessionHolder {
   return {
     surrender,
+    renew() {},
     mayBeGiven: () => true,
     freeze: () => 'nothing',
     isLeaving: () => false,
