@@ -166,13 +166,18 @@ export class PartWriter {
   }
 
   #subscription(record: SubscriptionRecord): void {
-    const { filter, qos, noLocal, retainAsPublished, subscriptionIdentifier } = record
+    const { filter, qos, noLocal, retainAsPublished, subscriptionIdentifier, fromPosition } = record
     this.byte(SUBSCRIPTION)
     this.byte(
-      qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (subscriptionIdentifier === undefined ? 0 : 16),
+      qos |
+        (noLocal ? 4 : 0) |
+        (retainAsPublished ? 8 : 0) |
+        (subscriptionIdentifier === undefined ? 0 : 16) |
+        (fromPosition === undefined ? 0 : 32),
     )
     this.uint32(subscriptionIdentifier ?? 0)
     this.text(filter)
+    if (fromPosition !== undefined) this.number(fromPosition)
   }
 
   #debt({ nodeId, expiresAtMs, frame }: Debt): void {
@@ -378,6 +383,7 @@ export class PartReader {
       noLocal: (flags & 4) !== 0,
       retainAsPublished: (flags & 8) !== 0,
       subscriptionIdentifier: (flags & 16) === 0 ? undefined : identifier,
+      ...((flags & 32) === 0 ? {} : { fromPosition: this.count() }),
     }
   }
 

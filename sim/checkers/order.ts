@@ -1,5 +1,10 @@
-import { type ConnectionRecord, payloadOf, type PublishRecord } from '../clients/history.ts'
-import { type Checker, filterMatches, seconds, type Violation } from './checker.ts'
+import {
+  type ConnectionRecord,
+  payloadOf,
+  type PublishRecord,
+  type SubscriptionRecord,
+} from '../clients/history.ts'
+import { type Checker, filterMatches, mayHaveExpired, seconds, type Violation } from './checker.ts'
 
 /**
  * Invariant 5: of one publisher, topic and QoS, messages reach a session for the first time in the order they were sent. At
@@ -7,7 +12,7 @@ import { type Checker, filterMatches, seconds, type Violation } from './checker.
  * which a node says that it has ceased to wait for an old owner; and what a publisher sends once it has begun a new session on
  * another node, of which that knows nothing that its old one may still owe.
  */
-export const inOrder: Checker = ({ history, tailsLate }) => {
+export const inOrder: Checker = ({ history, tailsLate, clockAheadMs }) => {
   const publishes = new Map<string, PublishRecord>()
   for (const publish of history.publishes)
     publishes.set(payloadOf(publish.publisher, publish.sequence), publish)
@@ -25,16 +30,16 @@ export const inOrder: Checker = ({ history, tailsLate }) => {
     // What a client gave up still reads its old socket, at a time that says nothing.
     if (connection.abandonedMs !== undefined && atMs >= connection.abandonedMs) continue
     const session = connection.expirySeconds === 0 || qos === 0 ? `#${connection.number}` : clientId
-    // What its publisher sent before the SUBACK may come only when it is sent again.
     const isDue = byClient
       .get(clientId)
       ?.some(
-        ({ filter, subackMs, isDurable, connection: at }) =>
-          (isDurable || at === connection) &&
-          subackMs < (publish.sends[0]?.atMs ?? 0) &&
-          filterMatches(filter, publish.topic),
+        subscription =>
+          (subscription.isDurable || subscription.connection === connection) &&
+          isFor(publish, subscription, atMs),
       )
     if (isDue !== true || seen.has(`${session} ${payload}`)) continue
+    // Its publisher sent it again, which began its time anew: what came before had expired.
+    if (publish.sends.length > 1 && mayHaveExpired(publish, { clockAheadMs, endMs: atMs })) continue
     seen.add(`${session} ${payload}`)
     const [first] = publish.sends
     const origin = `${publish.publisher} ${first && sessions.get(first.connection)}`
@@ -53,6 +58,18 @@ export const inOrder: Checker = ({ history, tailsLate }) => {
     latest.set(stream, publish)
   }
   return violations
+}
+
+/**
+ * Whether the message was sent under that subscription: what its publisher had sent before the SUBACK, or under a subscription
+ * ended since, may come only when it is sent again. `atMs`: of its delivery.
+ */
+function isFor({ topic, sends }: PublishRecord, subscription: SubscriptionRecord, atMs: number): boolean {
+  const { filter, subackMs, unsubscribeSentMs = Infinity } = subscription
+  return (
+    filterMatches(filter, topic) &&
+    sends.every(({ atMs: sentMs }) => sentMs > atMs || (sentMs > subackMs && sentMs < unsubscribeSentMs))
+  )
 }
 
 function describeSends({ sends }: PublishRecord): string {

@@ -57,9 +57,9 @@ export class ClientSubscriptions {
   unwant(wanted: WantedSubscription): void {
     const key = fullFilter(wanted)
     if (!this.#wanted.delete(key)) return
+    if (this.#link.connection() === undefined) return
     const record = this.#inForce.get(key)
     if (record !== undefined) record.unsubscribeSentMs ??= this.#world.clock.now()
-    if (this.#link.connection() === undefined) return
     const messageId = this.#link.nextPacketId()
     this.#requests.set(messageId, { wanted, sentMs: this.#world.clock.now(), attempt: undefined })
     this.#link.send({ cmd: 'unsubscribe', messageId, unsubscriptions: [key] })

@@ -108,6 +108,13 @@ export class DeliveryQueue {
     return this.#waiting.slice(start, start + max)
   }
 
+  /** Takes out the waiting message at this position. */
+  take(position: number): void {
+    const [message] = this.#waiting.splice(this.#indexOf(position), 1)
+    if (message?.position !== position) throw new Error(`no message waits at position ${position}`)
+    this.#count(message, -1)
+  }
+
   /** Takes out the waiting messages below `position`. */
   dropBelow(position: number): readonly QueuedMessage[] {
     const dropped = this.#waiting.slice(this.#head, this.#indexOf(position))

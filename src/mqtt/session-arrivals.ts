@@ -37,7 +37,7 @@ import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
 import { parseFilter } from './shared-filter.ts'
-import { TailOverlap } from './tail-overlap.ts'
+import { TailPlaces } from './tail-places.ts'
 
 /** Logged of a session to which messages may come out of order. */
 export const TAIL_LATE = 'a session gets messages of an earlier owner late'
@@ -146,10 +146,10 @@ export class SessionArrivals {
       journal.activateStaged(session.record())
       // The session went and came back before all that reached it here had followed it.
       const from = own?.position ?? Infinity
-      const overlap = overlapBehind(session, from)
+      const places = new TailPlaces(session, from)
       for (const message of replaced?.queue.waitingFrom(from) ?? []) {
         const { publication } = message
-        if (publication !== undefined) follow(session, { ...message, publication }, overlap)
+        if (publication !== undefined) places.follow({ ...message, publication })
       }
     })
     this.#hold(session, arrival)
@@ -217,8 +217,8 @@ export class SessionArrivals {
     if (last === undefined || last.position < mark.position) return { position: mark.position, isRouted }
     const position = last.position + 1
     this.#services.journal.atomically(() => {
-      const overlap = overlapBehind(session, mark.position)
-      for (const entry of entries) if (entry.position >= mark.position) follow(session, entry, overlap)
+      const places = new TailPlaces(session, mark.position)
+      for (const entry of entries) if (entry.position >= mark.position) places.follow(entry)
       session.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
       this.#services.journal.putSession(session.record())
     })
@@ -319,22 +319,6 @@ export class SessionArrivals {
     }
     attempt()
   }
-}
-
-/** Adds a message of a tail, unless it came directly, or its subscription has been ended here [MQTT-3.10.4-2]. */
-function follow(session: Session, entry: QueuedRecord, overlap: TailOverlap): void {
-  const { publication } = entry
-  const wanted = session.wants(publication.topic)
-  if (wanted === undefined) return
-  const isRepeated = session.arrival?.isRepeated(publication, wanted === 'shared') === true
-  // Else a copy that is repeated to those who lack it would come as another message.
-  if (publication.id !== undefined && wanted === 'ordinary') session.fillGap(publication.id)
-  if (!isRepeated) session.addTail(entry, overlap.isBehind(publication))
-}
-
-/** With what waits behind a tail of which `position` is expected next. */
-function overlapBehind({ queue }: Session, position: number): TailOverlap {
-  return new TailOverlap(queue.waitingFrom(position + GAP / 2))
 }
 
 /** What came directly may be sent, as far as nothing is to come before it. */

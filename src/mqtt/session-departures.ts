@@ -173,11 +173,11 @@ function nameOf(id: MessageId | undefined): string {
 function partsOf(session: Session, nextPosition: number): readonly SessionPart[] {
   const parts: SessionPart[] = []
   for (const [filter, subscription] of session.subscriptions) {
-    const { qos, noLocal, retainAsPublished, subscriptionIdentifiers } = subscription
+    const { qos, noLocal, retainAsPublished, subscriptionIdentifiers, fromPosition } = subscription
     const [subscriptionIdentifier] = subscriptionIdentifiers
     parts.push({
       type: 'subscription',
-      subscription: { filter, qos, noLocal, retainAsPublished, subscriptionIdentifier },
+      subscription: { filter, qos, noLocal, retainAsPublished, subscriptionIdentifier, fromPosition },
     })
   }
   for (const {

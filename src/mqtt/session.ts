@@ -166,8 +166,13 @@ export class Session implements LocalDelivery {
   }
 
   /** Adds or replaces a subscription. The journal's last change must be committed before the client is told. */
-  subscribe(subscription: SubscriptionRecord): LocalSubscription {
-    if (!this.subscriptions.has(subscription.filter)) this.loosenTails()
+  subscribe(wanted: Omit<SubscriptionRecord, 'fromPosition'>): LocalSubscription {
+    const before = this.subscriptions.get(wanted.filter)
+    if (before === undefined) this.loosenTails()
+    // What was published while its client had no such subscription is not for this one.
+    const first = this.tails.length > 0 ? this.queue.nextPosition : undefined
+    const fromPosition = before === undefined ? first : before.fromPosition
+    const subscription = fromPosition === undefined ? wanted : { ...wanted, fromPosition }
     if (this.isJournaled) this.#services.journal.putSubscription(this.clientId, subscription)
     return this.#index(subscription)
   }
@@ -370,29 +375,42 @@ export class Session implements LocalDelivery {
     for (const message of this.#queue?.dropBelow(position) ?? []) this.#forget(message)
   }
 
-  /** By what kind of subscription, if any; its client may have taken back those a message came by elsewhere. */
-  wants(topic: string): 'ordinary' | 'shared' | undefined {
+  /** By what kind of subscription it wants what an earlier owner has for it, if any; its client may have ended those it came by. */
+  wants({ position, publication: { topic } }: QueuedRecord): 'ordinary' | 'shared' | undefined {
     let wanted: 'shared' | undefined
-    for (const { filter, group } of this.subscriptions.values()) {
-      if (!topicMatches(filter, topic)) continue
+    for (const { filter, group, fromPosition = 0 } of this.subscriptions.values()) {
+      if (fromPosition > position || !topicMatches(filter, topic)) continue
       if (group === undefined) return 'ordinary'
       wanted = 'shared'
     }
     return wanted
   }
 
-  /** Adds a message that an earlier owner took: in its place, unless something behind it has been sent, or at the end. */
-  addTail(record: QueuedRecord, isLast: boolean): void {
+  /** Adds a message that an earlier owner took: in its place, or at the end once something behind it has been sent. */
+  addTail(record: QueuedRecord): void {
     const queue = this.#messages()
     if (!this.#makeRoom(queue, queuedBytes(record.publication))) {
       this.#services.stats.droppedQueueFull++
       return
     }
-    const hasPlace = !isLast && queue.isOpen(record.position)
-    const position = hasPlace ? record.position : queue.nextPosition
-    const placed = { ...record, position }
-    const storeSequence = this.isJournaled ? this.#services.journal.enqueue(this.clientId, placed) : 0
-    queue.insert({ ...placed, duplicate: false, storeSequence })
+    this.#insert({
+      ...record,
+      position: queue.isOpen(record.position) ? record.position : queue.nextPosition,
+    })
+  }
+
+  /** Moves a waiting message forward, to where an earlier owner had it, unless something behind that has been sent. */
+  advance(waiting: QueuedRecord, position: number): void {
+    const queue = this.#messages()
+    if (position >= waiting.position || !queue.isOpen(position)) return
+    queue.take(waiting.position)
+    if (this.isJournaled) this.#services.journal.dequeue(this.clientId, waiting.position)
+    this.#insert({ ...waiting, position })
+  }
+
+  #insert(record: QueuedRecord): void {
+    const storeSequence = this.isJournaled ? this.#services.journal.enqueue(this.clientId, record) : 0
+    this.#messages().insert({ ...record, duplicate: false, storeSequence })
   }
 
   #deliver(publication: Publication, match: LocalMatch, retain: boolean): void {

@@ -27,13 +27,16 @@ const publication = fc
 const part: fc.Arbitrary<SessionPart> = fc.oneof(
   fc.record({
     type: fc.constant('subscription' as const),
-    subscription: fc.record({
-      filter: text,
-      qos,
-      noLocal: fc.boolean(),
-      retainAsPublished: fc.boolean(),
-      subscriptionIdentifier: optional(fc.integer({ min: 1, max: 268_435_455 })),
-    }),
+    subscription: fc
+      .record({
+        filter: text,
+        qos,
+        noLocal: fc.boolean(),
+        retainAsPublished: fc.boolean(),
+        subscriptionIdentifier: optional(fc.integer({ min: 1, max: 268_435_455 })),
+        fromPosition: optional(count),
+      })
+      .map(({ fromPosition, ...rest }) => (fromPosition === undefined ? rest : { ...rest, fromPosition })),
   }),
   fc.record({
     type: fc.constant('entry' as const),

@@ -324,7 +324,18 @@ describe('A session that moves between nodes', function () {
       await cluster.advance(500)
       c.gate.release('a')
       await cluster.advance(500)
-      assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', 'both ways', '1'], 0])
+      assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['both ways', '0', '1'], 0])
+    })
+
+    it('gets it in order though its publisher went from its new node to one that knows the old route alone', async () => {
+      acknowledging(await subscriber(a, 2)).vanish()
+      const again = acknowledging(b.dial('x'))
+      while (presentOf(again) === undefined) await cluster.advance(1)
+      b.publish('t/1', '0', 2)
+      await cluster.advance(10)
+      c.publish('t/1', '1', 2)
+      await cluster.advance(500)
+      assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', '1'], 0])
     })
 
     it('is said to get it late when it is back before its owner had it', async () => {
@@ -483,6 +494,30 @@ describe('A session that moves between nodes', function () {
       await cluster.advance(3000)
       assert.deepEqual([textsOf(again), isGoneFrom(a)], [[], true])
     })
+
+    for (const isFurther of [false, true]) {
+      it(`gets nothing by its old owner from before its client subscribed again${isFurther ? ', where it has moved on to either' : ''}`, async () => {
+        await subscriberAway()
+        c.gate.hold('a')
+        let again = acknowledging(b.dial('x'))
+        await cluster.advance(3000)
+        again.send({ cmd: 'unsubscribe', messageId: 3, unsubscriptions: ['t/#'] })
+        await cluster.advance(1000)
+        c.publish('t/1', 'unwanted', 2)
+        await cluster.advance(1000)
+        subscribe(again, 't/#', 2)
+        await cluster.advance(100)
+        c.publish('t/1', 'wanted', 2)
+        await cluster.advance(100)
+        const before = textsOf(again)
+        if (isFurther) again = acknowledging(c.dial('x'))
+        await cluster.advance(1000)
+        c.gate.release('a')
+        await cluster.advance(3000)
+        assert.deepEqual([before, textsOf(again)], [['wanted'], isFurther ? [] : ['wanted']])
+        assert.ok(isGoneFrom(a))
+      })
+    }
 
     it('leaves what was on its way to it, as a member of a shared subscription, to another member', async () => {
       const client = acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#'))

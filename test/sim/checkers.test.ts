@@ -149,6 +149,34 @@ describe('Checkers of chaos runs', () => {
     finds(run)
   })
 
+  it('order says nothing of what is sent again under another subscription than at first', () => {
+    const { run, publisher, subscriber } = wellBehaved()
+    const second = run.publish(publisher, 2, 40)
+    run.deliver(subscriber, run.publish(publisher, 3, 45), 50)
+    run.deliver(subscriber, second, 60)
+    const [subscription] = run.history.subscriptions
+    assert.ok(subscription)
+    subscription.unsubscribeSentMs = 42
+    run.subscribe(subscriber, 't/+', 43)
+    finds(run, 'order')
+    second.sends.push({ connection: publisher, atMs: 55 })
+    finds(run)
+    subscription.unsubscribeSentMs = undefined
+    finds(run, 'order')
+  })
+
+  it('order says nothing of what is sent again when it had expired', () => {
+    for (const expirySeconds of [1, 2]) {
+      const { run, publisher, subscriber } = wellBehaved()
+      const second = run.publish(publisher, 2, 40, { expirySeconds })
+      second.sends.push({ connection: publisher, atMs: 1055 })
+      run.deliver(subscriber, run.publish(publisher, 3, 45), 50)
+      run.deliver(subscriber, second, 1060)
+      const found = check(run.build()).some(({ checker }) => checker === 'order')
+      assert.equal(found, expirySeconds > 1)
+    }
+  })
+
   for (const sessionPresent of [true, false]) {
     it(`order goes on with a publisher's session to another node${sessionPresent ? '' : ', not with a new one'}`, () => {
       const { run, publisher, subscriber } = wellBehaved()

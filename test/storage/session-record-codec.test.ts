@@ -40,7 +40,8 @@ const subscriptions = record({
   noLocal: fc.boolean(),
   retainAsPublished: fc.boolean(),
   subscriptionIdentifier: optional(fc.nat(0xfffffff)),
-})
+  fromPosition: optional(integer),
+}).map(({ fromPosition, ...rest }) => (fromPosition === undefined ? rest : { ...rest, fromPosition }))
 const publications = record({
   topic: text,
   payload: bytes,

@@ -23,6 +23,8 @@ export interface LocalSubscription extends LocalMatch {
   readonly filter: string
   /** Name of the shared subscription's group; undefined for an ordinary one. */
   readonly group: string | undefined
+  /** As in `SubscriptionRecord`. */
+  readonly fromPosition?: number | undefined
 }
 
 /** A client session, as routing sees it: somewhere to put a publication. */

@@ -67,6 +67,8 @@ export interface SubscriptionRecord {
   readonly noLocal: boolean
   readonly retainAsPublished: boolean
   readonly subscriptionIdentifier: number | undefined
+  /** It was made while earlier owners still had messages to follow: those below this position are not for it. Absent: all are. */
+  readonly fromPosition?: number | undefined
 }
 
 /** A message queued for, or in flight to, a session's client. */

@@ -1,0 +1,54 @@
+/**
+ * Puts messages of an earlier owner's tail into the queue of a session that has moved, each in the place it had there.
+ *
+ * An earlier owner stays in the routes until the new ones are in force everywhere, so that its tail has everything up to then,
+ * in order, whatever nodes a publisher was on. What came directly as well waits behind the tail, and moves to the place the tail
+ * has for it. Invariant: of two messages in a tail none that waits is sent in another order than the tail's.
+ */
+import type { QueuedRecord } from '../core/ports/session-journal.ts'
+import type { MessageId } from '../core/publication.ts'
+import type { Session } from './session.ts'
+
+export class TailPlaces {
+  readonly #session: Session
+  readonly #from: number
+  /** What waits at or behind `from`, by id; made when a copy first comes. */
+  #waiting: Map<string, QueuedRecord> | undefined
+
+  /** `from`: the place of the next message. Valid within one turn. */
+  constructor(session: Session, from: number) {
+    this.#session = session
+    this.#from = from
+  }
+
+  /** Adds the message, unless its subscription has been ended here [MQTT-3.10.4-2], or the session has it. */
+  follow(entry: QueuedRecord): void {
+    const { publication, position } = entry
+    const session = this.#session
+    const wanted = session.wants(entry)
+    if (wanted === undefined) return
+    const isRepeated = session.arrival?.isRepeated(publication, wanted === 'shared') === true
+    // Else a copy that is repeated to those who lack it would come as another message.
+    if (publication.id !== undefined && wanted === 'ordinary') session.fillGap(publication.id)
+    if (!isRepeated) {
+      session.addTail(entry)
+    } else if (publication.id !== undefined) {
+      const copy = this.#waitingById().get(nameOf(publication.id))
+      if (copy !== undefined) session.advance(copy, position)
+    }
+  }
+
+  #waitingById(): Map<string, QueuedRecord> {
+    if (this.#waiting !== undefined) return this.#waiting
+    this.#waiting = new Map()
+    for (const { publication, ...message } of this.#session.queue.waitingFrom(this.#from)) {
+      if (publication?.id !== undefined)
+        this.#waiting.set(nameOf(publication.id), { ...message, publication })
+    }
+    return this.#waiting
+  }
+}
+
+function nameOf({ incarnation, number }: MessageId): string {
+  return `${incarnation}:${number}`
+}
