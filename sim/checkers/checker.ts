@@ -31,8 +31,8 @@ export interface Outcome {
   readonly starts: readonly ProcessStart[]
   /** By how much a node's wall clock was ahead of the others' at most. */
   readonly clockAheadMs: number
-  /** Clients to whose sessions some old owner did not hand over the last messages in time (counted, tailsLate). */
-  readonly tailsLate: ReadonlySet<string>
+  /** Clients to whose sessions some old owner did not hand over the last messages in time (counted, tailsLate): since when. */
+  readonly tailsLate: ReadonlyMap<string, number>
   /** When something was wrong with the world: the faults. */
   readonly disturbed: readonly Span[]
   /** Processes that were stopped or suspended, and went on. */

@@ -26,7 +26,8 @@ export const inOrder: Checker = ({ history, tailsLate, clockAheadMs }) => {
   const violations: Violation[] = []
   for (const { clientId, payload, qos, connection, isRetained, atMs } of history.deliveries) {
     const publish = publishes.get(payload)
-    if (publish === undefined || isRetained || sharers.has(clientId) || tailsLate.has(clientId)) continue
+    if (publish === undefined || isRetained || sharers.has(clientId)) continue
+    if (atMs >= (tailsLate.get(clientId) ?? Infinity)) continue
     // What a client gave up still reads its old socket, at a time that says nothing.
     if (connection.abandonedMs !== undefined && atMs >= connection.abandonedMs) continue
     const session = connection.expirySeconds === 0 || qos === 0 ? `#${connection.number}` : clientId

@@ -203,7 +203,9 @@ class TraceLogger implements Logger {
 
   debug(message: string, fields?: LogFields): void {
     const clientId = fields?.['clientId']
-    if (message === TAIL_LATE && typeof clientId === 'string') this.#world.tailsLate.add(clientId)
+    const { tailsLate, clock } = this.#world
+    if (message === TAIL_LATE && typeof clientId === 'string' && !tailsLate.has(clientId))
+      tailsLate.set(clientId, clock.now())
     this.#world.trace.detail(this.#nodeId, this.#line('debug', message, fields))
   }
 

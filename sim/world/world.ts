@@ -52,8 +52,8 @@ export class World {
   /** Nodes that served clients from a damaged disk. */
   readonly servedDamaged: { readonly nodeId: NodeId; readonly atMs: number }[] = []
   readonly storeReplacedMs: number[] = []
-  /** Clients to whose sessions messages of an earlier owner may come late, as a node has said. */
-  readonly tailsLate = new Set<string>()
+  /** Clients to whose sessions messages of an earlier owner may come late, as a node has said, and since when. */
+  readonly tailsLate = new Map<string, number>()
   /** Processes that were stopped or suspended, and went on. */
   readonly pauses: { readonly nodeId: NodeId; readonly fromMs: number; readonly toMs: number }[] = []
   /** Times at which the store granted or renewed a node's lease. */

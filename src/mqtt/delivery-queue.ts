@@ -85,11 +85,6 @@ export class DeliveryQueue {
     this.nextPosition = Math.max(this.nextPosition, position)
   }
 
-  /** Whether something waits only for what is to come before it. */
-  get isHolding(): boolean {
-    return this.waitingFrom(this.holdFrom, 1).length > 0
-  }
-
   /** Whether a message can still be put at this position with `insert`. */
   isOpen(position: number): boolean {
     return position > this.#passed && this.#waiting[this.#indexOf(position)]?.position !== position

@@ -273,7 +273,7 @@ export class SessionArrivals {
     session.queue.holdFrom = holdFrom(session)
     session.queue.skipTo(last.position + GAP)
     const release = (): void => {
-      if (session.queue.isHolding) this.#late(session.clientId)
+      if (session.tails.some(({ isPassed }) => isPassed !== true)) this.#late(session.clientId)
       this.#pass(session, () => true)
     }
     arrival.until(this.#services.clock.schedule(HOLD_MS, release))

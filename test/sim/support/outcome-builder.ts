@@ -25,7 +25,7 @@ export class OutcomeBuilder {
     nodes: [],
     starts: [],
     clockAheadMs: 0,
-    tailsLate: new Set(),
+    tailsLate: new Map(),
     endMs: 100_000,
   }
 
