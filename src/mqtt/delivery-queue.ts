@@ -44,7 +44,7 @@ export class DeliveryQueue {
   nextPosition = 0
   /** Messages from this position on wait until it is raised: earlier ones are still to come. */
   holdFrom = Infinity
-  /** No message at or below it may be added any more: a later one has been sent or dropped. */
+  /** No message at or below it may be added any more: a later one has been sent or dropped, or may have been elsewhere. */
   #passed = -1
   /** Bytes of the messages here, as `queuedBytes` counts. */
   byteCount = 0
@@ -83,6 +83,11 @@ export class DeliveryQueue {
   /** Later messages have this position or a higher one. */
   skipTo(position: number): void {
     this.nextPosition = Math.max(this.nextPosition, position)
+  }
+
+  /** A message behind this position may have been sent, by an earlier owner or an earlier life of the process. */
+  pass(position: number): void {
+    this.#passed = Math.max(this.#passed, position)
   }
 
   /** Whether a message can still be put at this position with `insert`. */

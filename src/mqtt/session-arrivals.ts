@@ -141,6 +141,7 @@ export class SessionArrivals {
       if (own.isPassed !== true) this.#late(clientId)
     }
     this.#openGaps(session, staged, own !== undefined)
+    closePassed(session, marks)
     const arrival = this.#remember(session, known)
     journal.atomically(() => {
       journal.activateStaged(session.record())
@@ -178,6 +179,7 @@ export class SessionArrivals {
 
   /** A stored session to which messages may still follow is as one that has just arrived. */
   restored(session: Session, known: readonly KnownRecord[]): void {
+    closePassed(session, session.tails)
     if (session.tails.length > 0) this.#hold(session, this.#remember(session, known))
     else if (known.length > 0) {
       this.#remember(session, known)
@@ -319,6 +321,13 @@ export class SessionArrivals {
     }
     attempt()
   }
+}
+
+/** What came directly did not wait for these owners: what they still bring has lost its place in front of it. */
+function closePassed({ queue }: Session, tails: readonly TailMark[]): void {
+  const awaited = tails.findIndex(mark => mark.isPassed !== true)
+  const last = (awaited < 0 ? tails : tails.slice(0, awaited)).at(-1)
+  if (last !== undefined) queue.pass(last.position + GAP / 2)
 }
 
 /** What came directly may be sent, as far as nothing is to come before it. */

@@ -480,6 +480,26 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), isGoneFrom(a)], [['now', 'late'], true])
     })
 
+    for (const atMs of [1, 2, 3, 4]) {
+      it(`gets it in order though it comes back to a node that was waited for in vain, which has more for it ${atMs} ms later`, async () => {
+        await subscriberAway()
+        c.gate.hold('a') // so that a relays on
+        const there = acknowledging(b.dial('x'))
+        await cluster.advance(3000)
+        a.publish('t/1', '0', 2)
+        await cluster.advance(100)
+        assert.deepEqual(textsOf(there), ['0'])
+        there.vanish()
+        a.publish('t/1', '1', 2)
+        await cluster.advance(100)
+        const back = acknowledging(a.dial('x'))
+        await cluster.advance(atMs)
+        a.publish('t/1', '2', 2)
+        await cluster.advance(5000)
+        assert.deepEqual(textsOf(back), ['1', '2'])
+      })
+    }
+
     it('gets nothing by its old owner that its client has unsubscribed from', async () => {
       await subscriberAway()
       c.gate.hold('a')
