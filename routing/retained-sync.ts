@@ -3,7 +3,8 @@
  *
  * Changes travel with the messages themselves, which go to every node; what that misses (QoS 0 to a peer without a link, a node
  * that was away, one that is new) is found here by comparing: checksums every interval, then those of buckets, then the
- * versions in the buckets that differ; whoever has the older entry gets the newer. A *pass* is one such comparison, asked for by
+ * versions in the buckets that differ; whoever has the older entry gets the newer, of large ones without payload: these are
+ * RetainedPlacement's. A *pass* is one such comparison, asked for by
  * the node that noticed; it ends when all it brings has arrived. It decides nothing about which entry wins: the replica does.
  * Invariant: everything sent for a pass goes through a pump, so that a whole copy never waits in memory.
  */
@@ -14,6 +15,8 @@ import type { Member } from '../src/core/ports/membership.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
 import type { RetainedEntry, RetainedReplica } from '../src/core/ports/retained.ts'
 import { STAMP_AHEAD_MS_MAX } from '../src/core/hybrid-clock.ts'
+import { limits } from '../src/core/limits.ts'
+import { payloadBytesOf, withoutPayload } from '../src/core/retained-entry.ts'
 import { decodePublish, encodePublish, stampPublish } from './forward-codec.ts'
 import { FramePump } from './frame-pump.ts'
 import {
@@ -22,6 +25,7 @@ import {
   type RetainedFrame,
   type RetainedVersion,
 } from './retained-frame-codec.ts'
+import type { RetainedPlacement } from './retained-placement.ts'
 
 export interface RetainedSyncStats {
   /** Comparisons this node asked for because checksums differed. */
@@ -59,6 +63,7 @@ export class RetainedSync {
   readonly stats: RetainedSyncStats = { passes: 0, repaired: 0, rejected: 0 }
   readonly #transport: PeerTransport
   readonly #replica: RetainedReplica
+  readonly #placement: Pick<RetainedPlacement, 'isLarge' | 'handle'>
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #digestIntervalMs: number
@@ -68,12 +73,19 @@ export class RetainedSync {
   #timer: Timer | undefined
 
   constructor(
-    components: { transport: PeerTransport; replica: RetainedReplica; clock: Clock; logger: Logger },
+    components: {
+      transport: PeerTransport
+      replica: RetainedReplica
+      placement: Pick<RetainedPlacement, 'isLarge' | 'handle'>
+      clock: Clock
+      logger: Logger
+    },
     options: { readonly digestIntervalMs: number },
   ) {
     const { transport } = components
     this.#transport = transport
     this.#replica = components.replica
+    this.#placement = components.placement
     this.#clock = components.clock
     this.#logger = components.logger
     this.#digestIntervalMs = options.digestIntervalMs
@@ -183,6 +195,8 @@ export class RetainedSync {
         return true
       case 'entry':
         return this.#onEntry(peer, frame.publish)
+      case 'large':
+        return this.#onEntry(peer, frame.publish, frame.payloadBytes)
       case 'mark':
         this.#onMark(nodeId, peer, frame.step)
         return true
@@ -190,6 +204,8 @@ export class RetainedSync {
         peer.clockAheadMs = frame.aheadMs
         peer.complaintAtMs = this.#clock.now()
         return true
+      default:
+        return this.#placement.handle(nodeId, frame)
     }
   }
 
@@ -273,18 +289,30 @@ export class RetainedSync {
       const { expiresAtMs } = entry
       const remainingMs = expiresAtMs === undefined ? 0 : expiresAtMs - this.#clock.wallNow()
       if (remainingMs < 0) continue
-      const publish = encodePublish(entry)
+      const isLarge = this.#placement.isLarge(entry)
+      const publish = encodePublish(isLarge ? withoutPayload(entry) : entry)
       // Nothing is numbered here; a frame at QoS ≥ 1 has some sequence.
       stampPublish(publish, entry.qos === 0 ? 0 : 1, Math.floor(remainingMs))
-      yield encodeRetainedFrame({ type: 'entry', publish })
+      yield encodeRetainedFrame(
+        isLarge
+          ? { type: 'large', payloadBytes: payloadBytesOf(entry), publish }
+          : { type: 'entry', publish },
+      )
     }
   }
 
-  #onEntry(peer: Peer, publish: Uint8Array): boolean {
+  /** `payloadBytes`: how large the payload is that did not come along. */
+  #onEntry(peer: Peer, publish: Uint8Array, payloadBytes?: number): boolean {
     if (peer.passProgressMs !== undefined) peer.passProgressMs = this.#clock.now()
     const publication = decodePublish(publish, this.#clock.wallNow())?.publication
     if (publication?.stamp === undefined) return false
-    const entry: RetainedEntry = { ...publication, stamp: publication.stamp }
+    const { stamp } = publication
+    let entry: RetainedEntry = { ...publication, stamp }
+    if (payloadBytes !== undefined) {
+      const isPossible = payloadBytes > 0 && payloadBytes <= limits.packetBytesMax
+      if (!isPossible || publication.payload.length > 0) return false
+      entry = { ...entry, absentBytes: payloadBytes }
+    }
     if (this.#replica.apply(entry)) this.stats.repaired++
     return true
   }

@@ -3,6 +3,7 @@ import { constantMeanings, type ConstantName, type Constants } from '../constant
 import { flagOf } from '../parameters.ts'
 import type { Section } from '../report/report.ts'
 import type { CapacityResult } from './capacity-command.ts'
+import { RETAINED_INLINE_BYTES_MAX } from './node-load.ts'
 
 /** Costs and numbers that the whole calculation takes as given. */
 export function assumptionSection(
@@ -13,7 +14,9 @@ export function assumptionSection(
   const used = names.filter(name => USED.has(name))
   return {
     heading: 'What this rests on',
-    prose: `Costs of operations: those of ${measuredOn} on ${machine}.`,
+    prose:
+      `Costs of operations: those of ${measuredOn} on ${machine}. Retained payloads above ${RETAINED_INLINE_BYTES_MAX} B are on two ` +
+      'nodes each, evenly spread (retained.inlineBytesMax), and every cache of them is full.',
     tables: [
       {
         caption: 'Costs',

@@ -4,6 +4,7 @@
  */
 import { bloomBitsFor } from '../../gossip/bloom-sizing.ts'
 import { PLANE_SLOTS } from '../../routing/bit-plane.ts'
+import { limits } from '../../src/core/limits.ts'
 import type { Constants } from '../constants/constants.ts'
 import { expectedErrorShare } from './bloom-error.ts'
 import { expectedHeld, nodeSubscriptions, type Limits, type Workload } from './capacity-plan.ts'
@@ -81,8 +82,10 @@ export function nodeMemory(
         values['node.bytesPerRemotePatternNode'].value,
     ownFilter: structures.ownBloomBytes,
     queued: queued * (workload.messageBytes + values['node.bytesPerQueuedMessage'].value),
-    // Every node holds every one, with its payload.
-    retained: retained * (meanRetainedBytes(workload) + values['node.bytesPerRetained'].value),
+    // Every node holds every one, large ones mostly without payload, and some of these for those who subscribed lately.
+    retained:
+      retained * (keptRetainedBytes(workload) + values['node.bytesPerRetained'].value) +
+      (holdsAllRetained(workload) ? 0 : limits.retainedCacheBytesMax),
   }
 }
 
@@ -103,15 +106,27 @@ export function nodeDisk(workload: Workload, { values }: Constants): Readonly<Re
     // The constant is for a payload of 256 B.
     queued: queued * Math.max(0, values['disk.bytesPerQueuedMessage'].value - 256 + messageBytes),
     retained:
-      workload.clients * workload.retainedPerClient * (meanRetainedBytes(workload) + RETAINED_KEY_BYTES),
+      workload.clients * workload.retainedPerClient * (keptRetainedBytes(workload) + RETAINED_KEY_BYTES),
   }
 }
 
 /** About what the journal writes beside a retained payload: topic, stamp, publisher. */
 const RETAINED_KEY_BYTES = 120
 
-function meanRetainedBytes({ retainedLargeShare, retainedSmallBytes, retainedLargeBytes }: Workload): number {
-  return (1 - retainedLargeShare) * retainedSmallBytes + retainedLargeShare * retainedLargeBytes
+/** `retained.inlineBytesMax` as it is unless set: larger payloads are on two nodes. */
+export const RETAINED_INLINE_BYTES_MAX = 1024
+const RETAINED_HOLDERS = 2
+
+/** Bytes of payload that one node keeps per retained message of the cluster, on average. */
+function keptRetainedBytes(workload: Workload): number {
+  const { nodes, retainedLargeShare, retainedSmallBytes, retainedLargeBytes } = workload
+  const kept = (bytes: number): number =>
+    bytes > RETAINED_INLINE_BYTES_MAX ? bytes * Math.min(1, RETAINED_HOLDERS / nodes) : bytes
+  return (1 - retainedLargeShare) * kept(retainedSmallBytes) + retainedLargeShare * kept(retainedLargeBytes)
+}
+
+function holdsAllRetained({ nodes }: Workload): boolean {
+  return nodes <= RETAINED_HOLDERS
 }
 
 /** Of one node, per second. */

@@ -18,6 +18,7 @@ import {
   nodeMemory,
   nodeProcessor,
   nodeTraffic,
+  RETAINED_INLINE_BYTES_MAX,
   sumOf,
   type NodeMemory,
   type NodeProcessor,
@@ -151,7 +152,7 @@ function resourcesOf(plan: CapacityPlan, constants: Constants, load: Omit<Load, 
     'bytes',
     retained,
     memoryMax,
-    'every node holds every one in memory',
+    `payloads above ${RETAINED_INLINE_BYTES_MAX} B are on two nodes, all else is on every one`,
   )
   add('memory', 'node', 'bytes', sumOf(load.memory), memoryMax, 'both together')
   for (const { profile, processor } of profiles)

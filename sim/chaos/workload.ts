@@ -93,9 +93,14 @@ export class Workload {
       if (this.#isOver) return
       const lot = this.#random.fraction()
       const topic = publisher.topic()
-      if (publisher.isRetainer)
-        publisher.client.publish(topic, publisher.qos, { retain: true, isEmpty: lot < 0.3 })
-      else {
+      if (publisher.isRetainer) {
+        // Large and small ones take each other's place.
+        publisher.client.publish(topic, publisher.qos, {
+          retain: true,
+          isEmpty: lot < 0.3,
+          isLarge: lot > 0.55,
+        })
+      } else {
         const { expirySeconds: [soon, late] = [] } = publisher
         const expirySeconds = lot < 0.5 ? soon : late
         const more = expirySeconds === undefined ? {} : { expirySeconds }

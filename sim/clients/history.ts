@@ -41,6 +41,8 @@ export interface PublishRecord {
   readonly qos: QoS
   readonly retain: boolean
   readonly isEmpty: boolean
+  /** Its payload is padded. */
+  readonly isLarge: boolean
   readonly expirySeconds: number | undefined
   /** Each time its PUBLISH was sent; the first is the attempt. */
   readonly sends: {
@@ -122,4 +124,17 @@ export class History {
 /** `publisher-sequence`, which names one attempt. */
 export function payloadOf(publisher: string, sequence: number): string {
   return `${publisher}-${sequence}`
+}
+
+/** Larger than what every node keeps of retained messages. */
+const LARGE_BYTES = 3000
+
+/** A payload as it travels in a large message. */
+export function padded(payload: string): string {
+  return payload.padEnd(LARGE_BYTES, '.')
+}
+
+/** The payload in a large message; one that was cut, or is another, stays as it is. */
+export function unpadded(payload: string): string {
+  return payload.length === LARGE_BYTES ? payload.replace(/\.+$/, '') : payload
 }

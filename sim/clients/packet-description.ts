@@ -1,10 +1,11 @@
 import type { Packet } from 'mqtt-packet'
+import { unpadded } from './history.ts'
 
 /** A packet in one line, for timelines. */
 export function describePacket(packet: Packet): string {
   switch (packet.cmd) {
     case 'publish':
-      return `PUBLISH ${packet.messageId ?? '-'} q${packet.qos}${packet.dup ? ' dup' : ''} ${packet.topic} ${packet.payload.toString()}`
+      return `PUBLISH ${packet.messageId ?? '-'} q${packet.qos}${packet.dup ? ' dup' : ''} ${packet.topic} ${unpadded(packet.payload.toString())}`
     case 'connack':
       return `CONNACK ${packet.reasonCode ?? packet.returnCode ?? 0} present=${packet.sessionPresent}`
     case 'disconnect':

@@ -13,7 +13,14 @@ import type { ClientSocket } from '../world/client-socket.ts'
 import type { ClientProfile, ClientWorld, WantedSubscription } from './client-profile.ts'
 import { ClientSubscriptions } from './client-subscriptions.ts'
 import { connectPacket, RECEIVE_MAX } from './connect-packet.ts'
-import { type ConnectionRecord, payloadOf, type PublishRecord, type WillRecord } from './history.ts'
+import {
+  type ConnectionRecord,
+  padded,
+  payloadOf,
+  type PublishRecord,
+  unpadded,
+  type WillRecord,
+} from './history.ts'
 import { describePacket } from './packet-description.ts'
 
 const CONNACK_PATIENCE_MS = 12_000
@@ -134,7 +141,7 @@ export class SimClient {
   publish(
     topic: string,
     qos: QoS,
-    more: { retain?: boolean; isEmpty?: boolean; expirySeconds?: number } = {},
+    more: { retain?: boolean; isEmpty?: boolean; isLarge?: boolean; expirySeconds?: number } = {},
   ): boolean {
     const line = this.#line
     if (line === undefined || !this.#isConnected || this.#outgoing.size >= RECEIVE_MAX) return false
@@ -145,6 +152,7 @@ export class SimClient {
       qos,
       retain: more.retain ?? false,
       isEmpty: more.isEmpty ?? false,
+      isLarge: more.isLarge ?? false,
       expirySeconds: more.expirySeconds,
       sends: [],
       acknowledgedMs: undefined,
@@ -301,7 +309,7 @@ export class SimClient {
     const { clock, history } = this.#world
     const packetId = packet.messageId ?? 0
     const isCurrent = this.#line === line
-    const payload = packet.payload.toString()
+    const payload = unpadded(packet.payload.toString())
     const underWay = packet.qos === 2 && isCurrent ? this.#received.get(packetId) : undefined
     const isRetransmission = underWay !== undefined
     if (isRetransmission && underWay !== payload)
@@ -340,10 +348,11 @@ export class SimClient {
     const { clock } = this.#world
     const sent: PublishRecord['sends'][number] = { connection: line.record, atMs: clock.now() }
     record.sends.push(sent)
+    const payload = payloadOf(record.publisher, record.sequence)
     const publish: IPublishPacket = {
       cmd: 'publish',
       topic: record.topic,
-      payload: record.isEmpty ? Buffer.alloc(0) : Buffer.from(payloadOf(record.publisher, record.sequence)),
+      payload: Buffer.from(record.isEmpty ? '' : record.isLarge ? padded(payload) : payload),
       qos: record.qos,
       dup: isResent,
       retain: record.retain,

@@ -17,7 +17,7 @@ export function nodeOptions(nodeId: NodeId, mode: SubscriptionMode = 'gossip'): 
       onOwnerLost: 'wait',
     },
     routing: { mode, batchIntervalMs: 20, digestIntervalMs: 1000, sharedStrategy: 'round-robin' },
-    retained: { digestIntervalMs: 5000 },
+    retained: { digestIntervalMs: 5000, inlineBytesMax: 1024 },
     forwarding: { acceptTimeoutMs: 1000, outboxMessagesMax: 1_000_000, outboxBytesMax: 268_435_456 },
     mqtt: {
       keepAliveMax: 0,

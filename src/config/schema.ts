@@ -330,7 +330,17 @@ export const configSchema = z.strictObject({
         .min(0)
         .max(2 ** 40)
         .default(1_073_741_824)
-        .describe('bytes of retained messages kept; beyond it messages are not retained, and counted'),
+        .describe(
+          'bytes of retained messages kept on one node; beyond it messages are not retained, and counted',
+        ),
+      inlineBytesMax: z
+        .int()
+        .min(0)
+        .max(limits.packetBytesMax)
+        .default(1024)
+        .describe(
+          'retained messages with larger payloads have these on two nodes only, chosen by topic; the others fetch them when a client subscribes',
+        ),
       tombstoneTtlMs: milliseconds
         .default(86_400_000)
         .describe(

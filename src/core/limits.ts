@@ -52,6 +52,17 @@ export const limits = {
   seenIdsKeptMax: 65_536,
   /** Deletions of retained messages remembered; beyond it the oldest is forgotten, and its message may come back. */
   retainedDeletionsMax: 1_000_000,
+  /** Bytes of large retained messages' payloads in memory beside those kept; beyond it the one not used for longest goes. */
+  retainedCacheBytesMax: 64 * 1024 * 1024,
+  /** Such payloads asked of other nodes at once, and bytes of them, unless it is a single one; later ones wait. */
+  retainedFetchesMax: 64,
+  retainedFetchBytesMax: 32 * 1024 * 1024,
+  /** A node asked for one that has not answered by then: another is asked too. */
+  retainedAnswerMs: 2000,
+  /** No new round of asking after so long: the message is not delivered, and counted. */
+  retainedFetchMs: 5000,
+  /** Who keeps large retained messages is settled anew so long after the last change of members: restarts are shorter. */
+  retainedSettleMs: 10_000,
   /** One gossip message; larger interest changes are split or pulled by stream. */
   gossipMessageBytesMax: 128 * 1024,
   /** Interest deltas of one origin held back while an earlier one is missing; beyond it they are dropped and pulled. */

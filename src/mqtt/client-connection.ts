@@ -159,9 +159,9 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
   }
 
   /** Sends these messages to the client as it takes them. */
-  deliverRetained(messages: readonly Publication[], match: LocalMatch): void {
+  deliverRetained(messages: Publication[], match: LocalMatch): void {
     if (this.session === undefined || messages.length === 0) return
-    this.#retained ??= new RetainedDelivery(this.session)
+    this.#retained ??= new RetainedDelivery(this.session, this.services.retained)
     this.#retained.add(messages, match)
   }
 
@@ -301,6 +301,7 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
   #finish(detail: string, withWill: boolean): void {
     this.state = 'closed'
     this.#output.discard()
+    this.#retained?.close()
     this.#retained = undefined
     this.services.scheduler.forget(this)
     // What it published may not be accepted by all yet, which matters should the session move.

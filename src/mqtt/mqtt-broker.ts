@@ -4,7 +4,7 @@
 import type { Incarnation } from '../core/ids.ts'
 import type { Timer } from '../core/ports/clock.ts'
 import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
-import type { RetainedIndex, RetainedJournal } from '../core/ports/retained.ts'
+import type { RetainedIndex, RetainedJournal, RetainedPayloads } from '../core/ports/retained.ts'
 import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { MessageId } from '../core/publication.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -24,6 +24,7 @@ export type MqttPorts = Pick<
   readonly journal: SessionJournal
   readonly retainedIndex: RetainedIndex
   readonly retainedJournal: RetainedJournal
+  readonly retainedPayloads: RetainedPayloads
   readonly authenticationMethods: readonly AuthenticationMethod[]
 }
 
@@ -42,7 +43,7 @@ export class MqttBroker {
   #aliveAtMs: number | undefined
 
   constructor(ports: MqttPorts, options: MqttOptions) {
-    const { retainedIndex, retainedJournal, authenticationMethods, ...shared } = ports
+    const { retainedIndex, retainedJournal, retainedPayloads, authenticationMethods, ...shared } = ports
     this.#ports = ports
     this.#options = options
     this.stats = {
@@ -68,7 +69,7 @@ export class MqttBroker {
     }
     const { stats } = this
     this.#scheduler = new OutputScheduler(ports.clock)
-    this.retained = new RetainedMessages(retainedIndex, retainedJournal, {
+    this.retained = new RetainedMessages(retainedIndex, retainedJournal, retainedPayloads, {
       clock: ports.clock,
       stats,
       options,

@@ -4,8 +4,8 @@
  *
  * Every change is stamped by the node that took it from its publisher; of two for one topic the later stamp wins wherever they
  * meet, deletions included, which is why these are kept for a time. Who subscribed gets messages through `RetainedDelivery`;
- * how changes reach other nodes is not its business. Invariant: memory and journal hold the same entries once the journal
- * has committed.
+ * how changes reach other nodes is not its business, nor which nodes keep the payloads of large messages. Invariant: memory and
+ * journal hold the same entries once the journal has committed, payloads included.
  */
 import { HybridClock, wallMsOf } from '../core/hybrid-clock.ts'
 import type { Incarnation } from '../core/ids.ts'
@@ -14,9 +14,11 @@ import type {
   RetainedEntry,
   RetainedIndex,
   RetainedJournal,
+  RetainedPayloads,
   RetainedReplica,
 } from '../core/ports/retained.ts'
 import type { Publication, RetainedStamp } from '../core/publication.ts'
+import { isAbsent, isDeletion, payloadBytesOf, withoutPayload, withPayload } from '../core/retained-entry.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { RETAINED_BUCKETS, RetainedTally } from './retained-tally.ts'
 
@@ -26,6 +28,7 @@ export class RetainedMessages implements RetainedReplica {
   readonly bucketCount = RETAINED_BUCKETS
   readonly #index: RetainedIndex
   readonly #journal: RetainedJournal
+  readonly #payloads: RetainedPayloads
   readonly #services: RetainedServices
   readonly #hybridClock: HybridClock
   readonly #tally = new RetainedTally()
@@ -33,9 +36,15 @@ export class RetainedMessages implements RetainedReplica {
   readonly #deleted = new Map<string, RetainedEntry>()
   #incarnation: Incarnation = 1
 
-  constructor(index: RetainedIndex, journal: RetainedJournal, services: RetainedServices) {
+  constructor(
+    index: RetainedIndex,
+    journal: RetainedJournal,
+    payloads: RetainedPayloads,
+    services: RetainedServices,
+  ) {
     this.#index = index
     this.#journal = journal
+    this.#payloads = payloads
     this.#services = services
     this.#hybridClock = new HybridClock(services.clock)
   }
@@ -70,7 +79,7 @@ export class RetainedMessages implements RetainedReplica {
   /**
    * A PUBLISH with RETAIN: replaces the topic's message, or removes it when the payload is empty [MQTT-3.3.1-6], and stamps the
    * publication, so that other nodes do the same. False when a bound forbids to keep it: then the topic has none. The journal's
-   * last change must be committed before the publisher is told.
+   * last change must be committed before the publisher is told. The payload is kept here until those who are to keep it have it.
    */
   publish(publication: Publication): boolean {
     const stamp = { time: this.#hybridClock.next(), incarnation: this.#incarnation }
@@ -91,16 +100,57 @@ export class RetainedMessages implements RetainedReplica {
   apply(entry: RetainedEntry): boolean {
     const { topic, stamp, expiresAtMs } = entry
     const known = this.#stampOf(topic)
-    if (known !== undefined && compareStamps(stamp, known) <= 0) return false
+    const difference = known === undefined ? 1 : compareStamps(stamp, known)
+    const isKeptHere = this.#payloads.keepsHere(topic, payloadBytesOf(entry))
+    if (difference === 0 && isKeptHere && !isAbsent(entry)) return this.hold(topic, stamp, entry.payload)
+    if (difference <= 0) return false
     const nowMs = this.#services.clock.wallNow()
     if (expiresAtMs !== undefined && expiresAtMs <= nowMs) return false
-    if (entry.payload.length === 0 && this.#isForgettable(stamp, nowMs)) return false
+    if (isDeletion(entry) && this.#isForgettable(stamp, nowMs)) return false
     if (!this.#hybridClock.observe(stamp.time)) {
       this.#services.stats.retainedFromFuture++
       return false
     }
-    this.#keep(entryOf(entry, stamp))
+    const kept = entryOf(entry, stamp)
+    if (isKeptHere || isAbsent(kept)) {
+      this.#keep(kept)
+    } else {
+      this.#keep(withoutPayload(kept))
+      this.#payloads.passing(kept)
+    }
     return true
+  }
+
+  hold(topic: string, stamp: RetainedStamp, payload: Uint8Array): boolean {
+    const entry = this.entryOf(topic)
+    if (entry === undefined || !isAbsent(entry) || compareStamps(entry.stamp, stamp) !== 0) return false
+    if (payload.length !== entry.absentBytes) return false
+    this.#keep(withPayload(entry, Buffer.from(payload)))
+    return true
+  }
+
+  release(topic: string, stamp: RetainedStamp): void {
+    const entry = this.entryOf(topic)
+    if (entry === undefined || isAbsent(entry) || isDeletion(entry)) return
+    if (compareStamps(entry.stamp, stamp) === 0) this.#keep(withoutPayload(entry))
+  }
+
+  /**
+   * Calls back, once, perhaps within this call, with the message the topic has by then, and its payload. Undefined: it has none any
+   * more, or one whose payload is on no node that can be asked.
+   */
+  complete(topic: string, done: (whole: Publication | undefined) => void): void {
+    const entry = this.entryOf(topic)
+    const isGone = entry === undefined || isDeletion(entry) || this.#isExpired(entry)
+    if (isGone || !isAbsent(entry)) {
+      done(isGone ? undefined : entry)
+      return
+    }
+    this.#payloads.fetch(entry, payload => {
+      // Replaced, deleted or kept here meanwhile: what it was is not what the topic has.
+      if (this.entryOf(topic) !== entry) this.complete(topic, done)
+      else done(payload === undefined ? undefined : withPayload(entry, payload))
+    })
   }
 
   /** A message of the broker itself, which is neither journaled nor told to other nodes. */
@@ -108,12 +158,11 @@ export class RetainedMessages implements RetainedReplica {
     this.#index.set(publication)
   }
 
-  /** The messages a filter matches now, without those that have expired. */
+  /** The messages a filter matches now, without those that have expired. Large ones may have no payload: see `complete`. */
   match(filter: string): Publication[] {
     const found: Publication[] = []
-    const nowMs = this.#services.clock.wallNow()
     this.#index.match(filter, publication => {
-      if (publication.expiresAtMs === undefined || publication.expiresAtMs > nowMs) found.push(publication)
+      if (!this.#isExpired(publication)) found.push(publication)
       return true
     })
     return found
@@ -166,6 +215,7 @@ export class RetainedMessages implements RetainedReplica {
   #keep(entry: RetainedEntry): void {
     this.#set(entry)
     this.#journal.put(entry)
+    if (!isDeletion(entry)) this.#payloads.changed(entry)
     if (this.#deleted.size <= limits.retainedDeletionsMax) return
     const [oldest] = this.#deleted.keys()
     if (oldest !== undefined) this.#forget(oldest)
@@ -175,11 +225,11 @@ export class RetainedMessages implements RetainedReplica {
     const { topic, stamp } = entry
     this.#tally.change(topic, this.#stampOf(topic), stamp)
     this.#deleted.delete(topic)
-    if (entry.payload.length > 0) {
-      this.#index.set(entry)
-    } else {
+    if (isDeletion(entry)) {
       this.#index.delete(topic)
       this.#deleted.set(topic, entry)
+    } else {
+      this.#index.set(entry)
     }
   }
 
@@ -192,6 +242,10 @@ export class RetainedMessages implements RetainedReplica {
 
   #stampOf(topic: string): RetainedStamp | undefined {
     return this.entryOf(topic)?.stamp
+  }
+
+  #isExpired({ expiresAtMs }: Publication): boolean {
+    return expiresAtMs !== undefined && expiresAtMs <= this.#services.clock.wallNow()
   }
 
   #isForgettable({ time }: RetainedStamp, nowMs: number): boolean {
@@ -211,7 +265,9 @@ function isEntry(publication: Publication): publication is RetainedEntry {
 /** Its own copy: what was published may be a view. */
 function entryOf(publication: Publication, stamp: RetainedStamp): RetainedEntry {
   const { topic, payload, qos, properties, expiresAtMs } = publication
+  const absence = isAbsent(publication) ? { absentBytes: publication.absentBytes } : undefined
   return {
+    ...absence,
     topic,
     payload: Buffer.from(payload),
     qos,

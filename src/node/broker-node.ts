@@ -17,6 +17,7 @@ import { PublishTracer } from '../../routing/publish-tracer.ts'
 import { HashedRemoteIndex } from '../../routing/remote-index.ts'
 import { SharedGroups } from '../../routing/shared-groups.ts'
 import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
+import { RetainedPlacement } from '../../routing/retained-placement.ts'
 import { RetainedSync } from '../../routing/retained-sync.ts'
 import { errorMessage } from '../core/errors.ts'
 import type { ByteStream } from '../core/ports/byte-stream.ts'
@@ -48,6 +49,7 @@ export class BrokerNode implements NodeStatusSource {
   readonly router: MeshRouter
   readonly forwarder: PeerForwarder
   readonly mqtt: MqttBroker
+  readonly retainedPlacement: RetainedPlacement
   readonly retainedSync: RetainedSync
   readonly control: BrokerControl
   readonly routing: RoutingInspector
@@ -134,6 +136,15 @@ export class BrokerNode implements NodeStatusSource {
       exporter: ports.spanExporter,
     })
     this.forwarder.onTrace((from, frame) => this.tracer.onFrame(from, frame))
+    this.retainedPlacement = new RetainedPlacement(
+      { transport, replica: () => this.mqtt.retained, journal, clock, logger },
+      {
+        nodeId: options.nodeId,
+        cluster: options.cluster,
+        inlineBytesMax: options.retained.inlineBytesMax,
+        intervalMs: options.retained.digestIntervalMs,
+      },
+    )
     this.mqtt = new MqttBroker(
       {
         clock,
@@ -141,6 +152,7 @@ export class BrokerNode implements NodeStatusSource {
         logger,
         journal,
         retainedJournal: ports.retainedJournal,
+        retainedPayloads: this.retainedPlacement,
         authenticationMethods: ports.authenticationMethods,
         retainedIndex: new TopicTreeRetainedIndex(),
         router: this.router,
@@ -153,7 +165,7 @@ export class BrokerNode implements NodeStatusSource {
       options.mqtt,
     )
     this.retainedSync = new RetainedSync(
-      { transport, replica: this.mqtt.retained, clock, logger },
+      { transport, replica: this.mqtt.retained, placement: this.retainedPlacement, clock, logger },
       options.retained,
     )
     this.control = this.#makeControl()
@@ -190,6 +202,7 @@ export class BrokerNode implements NodeStatusSource {
     this.router.start(incarnation)
     this.mqtt.startRetained(incarnation, this.#peers().length > 0)
     this.retainedSync.start()
+    this.retainedPlacement.start()
     this.interest.start(this.#options.nodeId, incarnation)
     this.coordinator.mode.serve(this.interest.feeds)
     this.#membersChanged(this.coordinator.members)
@@ -255,6 +268,7 @@ export class BrokerNode implements NodeStatusSource {
     this.mqtt.stop()
     this.interest.stop()
     this.retainedSync.stop()
+    this.retainedPlacement.stop()
     // With sessions on disk the others keep what is sent to them; with outboxes they wait for what is in those.
     const holdsNothing = this.mqtt.sessions.sessionCount === 0 && this.forwarder.owesNothing
     if (hadJoined && holdsNothing) this.forwarder.farewell()
@@ -319,6 +333,7 @@ export class BrokerNode implements NodeStatusSource {
     const peers = this.#peers()
     // The index must treat a new peer as interested in everything before the first frame can reach it.
     this.forwarder.setMembers(peers)
+    this.retainedPlacement.setMembers(this.coordinator.members)
     this.retainedSync.setMembers(peers)
     this.away.update()
     this.interest.setMembers(peers)

@@ -67,7 +67,7 @@ export interface BrokerOptions {
     readonly sharedStrategy: SharedStrategy
   }
   readonly forwarding: ForwarderOptions
-  readonly retained: { readonly digestIntervalMs: number }
+  readonly retained: { readonly digestIntervalMs: number; readonly inlineBytesMax: number }
   readonly mqtt: MqttOptions
 }
 

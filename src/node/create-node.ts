@@ -223,7 +223,10 @@ function brokerOptions(config: NodeConfig): BrokerOptions {
     version: packageVersion(),
     coordination: { ...coordination, onOwnerLost, keptWillBytesMax },
     routing: config.routing,
-    retained: { digestIntervalMs: config.retained.digestIntervalMs },
+    retained: {
+      digestIntervalMs: config.retained.digestIntervalMs,
+      inlineBytesMax: config.retained.inlineBytesMax,
+    },
     forwarding: {
       acceptTimeoutMs: config.routing.acceptTimeoutMs,
       outboxMessagesMax: config.queues.outboxMessagesMax,

@@ -4,6 +4,7 @@ import type { BrokerNode } from './broker-node.ts'
 import { claimMetrics } from './claim-metrics.ts'
 import { forwardQueueMetrics } from './forward-queue-metrics.ts'
 import { modeMetrics } from './mode-metrics.ts'
+import { retainedMetrics } from './retained-metrics.ts'
 import { routingMetrics } from './routing-metrics.ts'
 
 function counter(name: string, help: string, read: () => number): Metric {
@@ -16,18 +17,8 @@ function gauge(name: string, help: string, read: () => number): Metric {
 
 /** Every number a node exports, with its meaning and unit. */
 export function nodeMetrics(broker: BrokerNode): Metric[] {
-  const {
-    mqtt,
-    localIndex,
-    remoteIndex,
-    coordinator,
-    interest,
-    forwarder,
-    localRouter,
-    sharedGroups,
-    router,
-    away,
-  } = broker
+  const { mqtt, localIndex, remoteIndex, coordinator, interest, forwarder, localRouter, sharedGroups, away } =
+    broker
   const { stats, sessions } = mqtt
   return [
     gauge('mqtt_connections', 'Open client connections.', () => sessions.connectionCount),
@@ -262,6 +253,7 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
       () => localRouter.stats.duplicateIds,
     ),
     ...forwardQueueMetrics(forwarder, sharedGroups, away),
-    ...routingMetrics({ mqtt, router, forwarder, interest, sharedGroups }),
+    ...retainedMetrics(broker),
+    ...routingMetrics(broker),
   ]
 }

@@ -29,6 +29,7 @@ import type {
   RoutingControl,
 } from '../core/ports/routing-control.ts'
 import type { Publication } from '../core/publication.ts'
+import { isAbsent } from '../core/retained-entry.ts'
 import { hasWildcard, isSharedFilter, topicFilterFault, topicNameFault } from '../core/topic.ts'
 
 export interface InspectedNode {
@@ -248,7 +249,9 @@ export class RoutingInspector implements RoutingControl {
 
   #retained(topic: string): RetainedFact | undefined {
     const [message] = this.#node.retained.match(topic)
-    return message && { bytes: message.payload.length, qos: message.qos, expiresAtMs: message.expiresAtMs }
+    if (message === undefined) return undefined
+    const bytes = isAbsent(message) ? message.absentBytes : message.payload.length
+    return { bytes, qos: message.qos, expiresAtMs: message.expiresAtMs }
   }
 
   #waitsFor(nodes: readonly RecipientNode[], localRecipients: number): string[] {

@@ -9,7 +9,10 @@ function counter(name: string, help: string, labels: Labels, read: () => number)
 
 /** Where messages went, what was wasted, what was lost, and how often nodes differed about each other's interest. */
 export function routingMetrics(
-  broker: Pick<BrokerNode, 'mqtt' | 'router' | 'forwarder' | 'interest' | 'sharedGroups'>,
+  broker: Pick<
+    BrokerNode,
+    'mqtt' | 'router' | 'forwarder' | 'interest' | 'sharedGroups' | 'retainedPlacement'
+  >,
 ): Metric[] {
   const { router, interest, forwarder } = broker
   const { receiverStats } = forwarder
@@ -69,7 +72,8 @@ function dropMetrics({
   mqtt,
   forwarder,
   sharedGroups,
-}: Pick<BrokerNode, 'mqtt' | 'forwarder' | 'sharedGroups'>): Metric[] {
+  retainedPlacement,
+}: Pick<BrokerNode, 'mqtt' | 'forwarder' | 'sharedGroups' | 'retainedPlacement'>): Metric[] {
   const { stats } = mqtt
   const dropped = (cause: string, read: () => number): Metric =>
     counter(
@@ -78,7 +82,8 @@ function dropMetrics({
         'too_large: over the Maximum Packet Size of the client. expired: in the queue of a session. no_link: QoS 0 to a node ' +
         'without a link, or with a full queue. expired_between_nodes: on arrival from another node. outbox_full, ' +
         'outbox_expired: in the outbox of a node that was late or gone. node_forgotten: kept for a node that was given up. ' +
-        'group_empty: no node had a member of the shared subscription any more.',
+        'group_empty: no node had a member of the shared subscription any more. payload_missing: a large retained message whose ' +
+        'payload no node had that could be asked, once for all who waited.',
       { cause },
       read,
     )
@@ -93,5 +98,6 @@ function dropMetrics({
     dropped('outbox_expired', () => forwarder.stats.outboxExpired),
     dropped('node_forgotten', () => forwarder.stats.abandoned),
     dropped('group_empty', () => sharedGroups.stats.nobody),
+    dropped('payload_missing', () => retainedPlacement.fetches.stats.undelivered),
   ]
 }

@@ -9,10 +9,10 @@ import { GrapevineError } from '../core/errors.ts'
  * version is told apart from a damaged one. Numbers are big-endian; integers beyond 32 bits are IEEE doubles, exact to 2^53.
  */
 
-const VERSION = 4
+const VERSION = 5
 /**
  * Version 2 differs in that publications have no ids, which their flags say, version 3 in that messages in an outbox have no
- * publisher; they are read, not written.
+ * publisher, version 4 in that no retained message lacks its payload; they are read, not written.
  */
 const VERSION_READ_MIN = 2
 const kinds = {
@@ -29,6 +29,7 @@ const kinds = {
   'seen id': 11,
   'known publication': 12,
   life: 13,
+  'large retained entry': 14,
 } as const
 type Kind = keyof typeof kinds
 

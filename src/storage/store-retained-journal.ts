@@ -10,11 +10,13 @@ import { allocate, corrupt, isKind, seal, unseal } from './record-seal.ts'
 
 /**
  * An entry lies under this and its topic, as it is; the record's body is the stamp's time (8) and incarnation (8), doubles, and
- * the publication (publication-codec.ts). Records of the kind 'retained message', of earlier versions, have no stamp.
+ * the publication (publication-codec.ts). One whose payload is on other nodes is a record of the kind 'large retained entry': the
+ * stamp, the payload's length (4), and the publication without it. Records of the kind 'retained message', of earlier versions, have no stamp.
  */
 const RETAINED_PREFIX = 'retained/'
 const ALIVE_KEY = 'retained-alive'
 const STAMP_BYTES = 16
+const LENGTH_BYTES = 4
 
 /** What has no stamp is older than everything that has one. */
 const NO_STAMP = { time: 1, incarnation: 1 }
@@ -29,10 +31,14 @@ export class StoreRetainedJournal implements RetainedJournal {
 
   put(entry: RetainedEntry): number {
     const key = RETAINED_PREFIX + entry.topic
-    const bytes = allocate('retained entry', STAMP_BYTES + publicationBytes(entry))
-    bytes.writeDoubleBE(entry.stamp.time, 2)
-    bytes.writeDoubleBE(entry.stamp.incarnation, 10)
-    writePublication(bytes, 2 + STAMP_BYTES, entry)
+    const { absentBytes, stamp } = entry
+    const headBytes = STAMP_BYTES + (absentBytes === undefined ? 0 : LENGTH_BYTES)
+    const kind = absentBytes === undefined ? 'retained entry' : 'large retained entry'
+    const bytes = allocate(kind, headBytes + publicationBytes(entry))
+    bytes.writeDoubleBE(stamp.time, 2)
+    bytes.writeDoubleBE(stamp.incarnation, 10)
+    if (absentBytes !== undefined) bytes.writeUInt32BE(absentBytes, 2 + STAMP_BYTES)
+    writePublication(bytes, 2 + headBytes, entry)
     return this.#writer.put(key, seal(key, bytes))
   }
 
@@ -66,7 +72,14 @@ function readEntry(key: string, value: Uint8Array): RetainedEntry {
     const unstamped = unseal(key, value, 'retained message', PUBLICATION_BYTES_MIN)
     return { ...readPublication(key, unstamped, 2), stamp: NO_STAMP }
   }
-  const bytes = unseal(key, value, 'retained entry', STAMP_BYTES + PUBLICATION_BYTES_MIN)
+  const isAbsent = isKind(value, 'large retained entry')
+  const headBytes = STAMP_BYTES + (isAbsent ? LENGTH_BYTES : 0)
+  const kind = isAbsent ? 'large retained entry' : 'retained entry'
+  const bytes = unseal(key, value, kind, headBytes + PUBLICATION_BYTES_MIN)
   const stamp = { time: bytes.readDoubleBE(2), incarnation: bytes.readDoubleBE(10) }
-  return { ...readPublication(key, bytes, 2 + STAMP_BYTES), stamp }
+  const entry = { ...readPublication(key, bytes, 2 + headBytes), stamp }
+  if (!isAbsent) return entry
+  const absentBytes = bytes.readUInt32BE(2 + STAMP_BYTES)
+  if (absentBytes === 0 || entry.payload.length > 0) throw corrupt(key, 'its lengths do not fit')
+  return { ...entry, absentBytes }
 }

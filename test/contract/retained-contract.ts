@@ -55,6 +55,16 @@ export function retainedJournalContract(name: string, makeHarness: () => Promise
       assert.deepEqual(await restored(), expected.map(comparable))
     })
 
+    it('gives back a message whose payload is elsewhere as such, and whole again once that is here', async () => {
+      const whole = retained('large')
+      const absent = { ...whole, payload: new Uint8Array(0), absentBytes: 70_000 }
+      journal.put(whole)
+      journal.put(absent)
+      assert.deepEqual(await restored(), [comparable(absent)])
+      journal.put(whole)
+      assert.deepEqual(await restored(), [comparable(whole)])
+    })
+
     it('removes messages, and does not mind when there is none', async () => {
       for (const topic of ['a', 'a/b', 'c']) journal.put(retained(topic))
       journal.delete('a')
@@ -98,6 +108,6 @@ function retained(topic: string): RetainedEntry {
   return { ...message(1).publication, topic, payload: Buffer.from(`on ${topic}`), retain: true, stamp }
 }
 
-function comparable({ stamp, ...publication }: RetainedEntry): unknown {
-  return { stamp, ...Object(plain({ publication })) }
+function comparable({ stamp, absentBytes, ...publication }: RetainedEntry): unknown {
+  return { stamp, absentBytes, ...Object(plain({ publication })) }
 }

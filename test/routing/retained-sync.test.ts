@@ -2,76 +2,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { FramePump } from '../../routing/frame-pump.ts'
 import { decodeRetainedFrame, encodeRetainedFrame } from '../../routing/retained-frame-codec.ts'
-import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
-import { RetainedSync } from '../../routing/retained-sync.ts'
-import { SimPeerNetwork, type SimPeerTransport } from '../../sim/ports/sim-peer-network.ts'
+import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
-import type { Clock } from '../../src/core/ports/clock.ts'
-import type { Publication } from '../../src/core/publication.ts'
-import { RetainedMessages } from '../../src/mqtt/retained-messages.ts'
-import { MemoryStore } from '../../src/storage/memory-store.ts'
-import { JournalWriter } from '../../src/storage/journal-writer.ts'
-import { StoreRetainedJournal } from '../../src/storage/store-retained-journal.ts'
 import { until } from '../contract/harness.ts'
 import { defaultOptions } from '../mqtt/support/mqtt-harness.ts'
-import { silentLogger } from '../support/silent-logger.ts'
-
-const DIGEST_MS = 1000
-const NOW_MS = 1_800_000_000_000
-
-/** A node's retained messages and their comparison; its wall clock may be wrong. */
-class Node {
-  readonly nodeId: string
-  readonly incarnation: number
-  readonly transport: SimPeerTransport
-  readonly messages: RetainedMessages
-  readonly sync: RetainedSync
-  readonly stats = { retainedRefused: 0, retainedFromFuture: 0 }
-  skewMs = 0
-
-  constructor(time: VirtualClock, network: SimPeerNetwork, nodeId: string, incarnation: number) {
-    this.nodeId = nodeId
-    this.incarnation = incarnation
-    const clock: Clock = {
-      now: () => time.now(),
-      wallNow: () => NOW_MS + time.now() + this.skewMs,
-      schedule: (delayMs, task) => time.schedule(delayMs, task),
-      repeat: (intervalMs, task) => time.repeat(intervalMs, task),
-      defer: task => time.defer(task),
-    }
-    this.transport = network.transport(nodeId)
-    const journal = new StoreRetainedJournal(new JournalWriter(new MemoryStore({ clock })))
-    this.messages = new RetainedMessages(new TopicTreeRetainedIndex(), journal, {
-      clock,
-      stats: this.stats as never,
-      options: { ...defaultOptions, retainedMessagesMax: 10_000 },
-    })
-    this.messages.start(incarnation)
-    this.sync = new RetainedSync(
-      { transport: this.transport, replica: this.messages, clock, logger: silentLogger },
-      { digestIntervalMs: DIGEST_MS },
-    )
-    this.transport.start(nodeId, incarnation)
-    this.sync.start()
-  }
-
-  publish(topic: string, payload: string, expiresAtMs?: number): void {
-    this.messages.publish({
-      topic,
-      payload: Buffer.from(payload),
-      qos: 1,
-      retain: true,
-      properties: undefined,
-      expiresAtMs,
-      publisher: 'p',
-    })
-  }
-
-  get contents(): Record<string, string> {
-    const found = this.messages.match('#').map(({ topic, payload }: Publication) => [topic, String(payload)])
-    return Object.fromEntries(found.sort()) as Record<string, string>
-  }
-}
+import { DIGEST_MS, meet, NOW_MS, RetainedNode as Node } from './support/retained-node.ts'
 
 describe('retained messages of several nodes', () => {
   let clock: VirtualClock
@@ -90,16 +25,6 @@ describe('retained messages of several nodes', () => {
       nodes.push(new Node(clock, network, `n${nodes.length}`, 10 + nodes.length))
     meet(nodes)
     return nodes
-  }
-
-  function meet(members: readonly Node[]): void {
-    for (const node of members) {
-      const peers = members
-        .filter(other => other !== node)
-        .map(({ nodeId, incarnation, transport }) => ({ nodeId, incarnation, ...transport.self }))
-      node.transport.setMembers(peers)
-      node.sync.setMembers(peers as never)
-    }
   }
 
   const isEqual = (): boolean => new Set(nodes.map(({ messages }) => messages.checksum)).size === 1
@@ -213,6 +138,25 @@ describe('frames of the retained channel', () => {
     )
   })
 
+  it('about payloads come out as they went in', () => {
+    const versions = fc.array(fc.record({ topic, stamp }, { noNullPrototype: true }))
+    const payload = fc.option(fc.uint8Array(), { nil: undefined })
+    fc.assert(
+      fc.property(topic, stamp, payload, versions, (...[name, at, bytes, several]) => {
+        const publish = bytes ?? new Uint8Array(0)
+        for (const frame of [
+          { type: 'fetch', topic: name, stamp: at },
+          { type: 'payload', topic: name, stamp: at, payload: bytes },
+          { type: 'offer', versions: several },
+          { type: 'held', versions: several },
+          { type: 'large', payloadBytes: 70_000, publish },
+        ] as const) {
+          assert.deepEqual(decodeRetainedFrame(encodeRetainedFrame(frame)), frame)
+        }
+      }),
+    )
+  })
+
   it('that were cut short or changed are malformed or others, never an exception', () => {
     const frame = encodeRetainedFrame({
       type: 'have',
@@ -221,6 +165,12 @@ describe('frames of the retained channel', () => {
       versions: [{ topic: 'a/b', stamp: { time: 1, incarnation: 2 } }],
     })
     for (let length = 0; length < frame.length; length++) decodeRetainedFrame(frame.subarray(0, length))
+    const fetch = encodeRetainedFrame({ type: 'fetch', topic: 'a/b', stamp: { time: 1, incarnation: 2 } })
+    for (let length = 0; length < fetch.length; length++) {
+      assert.equal(decodeRetainedFrame(fetch.subarray(0, length)), undefined)
+    }
+    const several = Buffer.concat([fetch, fetch.subarray(2)])
+    assert.equal(decodeRetainedFrame(several), undefined, 'one message at a time')
     fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), bytes => void decodeRetainedFrame(bytes)))
   })
 })

@@ -14,6 +14,7 @@ const cases: readonly (readonly [bug: PlantedBug, seed: number, checker: string]
   ['sessions are begun anew', 2, 'session-present'],
   ['UNSUBSCRIBE does nothing', 2, 'unsuback-stops'],
   ['retained messages of other nodes are ignored', 2, 'retained-converges'],
+  ['payloads that other nodes keep are not fetched', 2, 'retained-converges'],
   ['wills are forgotten', 2, 'wills'],
   ['shared groups get nothing', 2, 'shared-groups'],
   ['Receive Maximum is ignored', 3, 'flow-control'],

@@ -39,6 +39,7 @@ import { until } from '../contract/harness.ts'
 import { CutOffStore } from '../coordination/support/cut-off-store.ts'
 import { MemoryClient } from '../mqtt/support/memory-stream.ts'
 import { defaultOptions } from '../mqtt/support/mqtt-harness.ts'
+import { payloadsHere } from './payloads-here.ts'
 import { silentLogger } from './silent-logger.ts'
 
 const keys = new CoordinationKeys('test')
@@ -167,6 +168,7 @@ export class MoveNode {
         logger: silentLogger,
         journal: this.journal,
         retainedJournal: new StoreRetainedJournal(writer),
+        retainedPayloads: payloadsHere,
         retainedIndex: new TopicTreeRetainedIndex(),
         authenticationMethods: [],
         router: this.router,

@@ -4,7 +4,11 @@ import type { Publication, RetainedStamp } from '../publication.ts'
  * A retained message as all nodes agree on it. Without payload it says that the topic's message was deleted: such an entry is
  * kept for a time, so that an older message that comes late is not taken for a newer one.
  */
-export type RetainedEntry = Publication & { readonly stamp: RetainedStamp }
+export type RetainedEntry = Publication & {
+  readonly stamp: RetainedStamp
+  /** Of a large message whose payload other nodes keep: how many bytes that has. `payload` is empty then. */
+  readonly absentBytes?: number
+}
 
 /**
  * Retained messages on disk: the last entry of each topic (MQTT 5 section 3.3.1.3).
@@ -54,8 +58,27 @@ export interface RetainedReplica {
   /** Topics with an entry in the bucket. The replica may change while this is read. */
   topicsOf(bucket: number): Iterable<string>
   entryOf(topic: string): RetainedEntry | undefined
-  /** Takes another node's entry if it is newer than what is here. False: it is older, equal, expired or from the future. */
+  /**
+   * Takes another node's entry if it is newer than what is here, or has the payload that is to be kept here and was not. False: it
+   * is older, equal, expired or from the future.
+   */
   apply(entry: RetainedEntry): boolean
+  /** Keeps the payload of the topic's entry, which lacks it. False: its stamp or length is another by now, or it is here. */
+  hold(topic: string, stamp: RetainedStamp, payload: Uint8Array): boolean
+  /** Gives up the payload of the topic's entry if that has this stamp: others keep it. */
+  release(topic: string, stamp: RetainedStamp): void
+}
+
+/** Where the payloads of large retained messages are: on two nodes each, which every node can tell from the topic. */
+export interface RetainedPayloads {
+  /** Whether payloads so large are kept here: all small ones, and the large ones this node is a holder of. */
+  keepsHere(topic: string, payloadBytes: number): boolean
+  /** An entry took its place here, with or without its payload. Not told of deletions. */
+  changed(entry: RetainedEntry): void
+  /** A whole message came by whose payload is not kept here. */
+  passing(entry: RetainedEntry): void
+  /** Calls back, once, perhaps within this call. Undefined: nobody who can be asked has the payload. */
+  fetch(entry: RetainedEntry, done: (payload: Uint8Array | undefined) => void): void
 }
 
 /** Where routing puts a stamped message that came from another node, before it delivers it. */

@@ -19,7 +19,7 @@ const SEND_IF_NEW = 1
 const DO_NOT_SEND = 2
 
 interface RetainedToSend {
-  readonly messages: readonly Publication[]
+  readonly messages: Publication[]
   readonly match: LocalMatch
 }
 

@@ -23,6 +23,7 @@ import { HashedRemoteIndex } from '../../../routing/remote-index.ts'
 import { TopicTreeRetainedIndex } from '../../../routing/retained-index.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import { VirtualClock } from '../../../sim/ports/virtual-clock.ts'
+import { payloadsHere } from '../../support/payloads-here.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { MemoryClient } from './memory-stream.ts'
 
@@ -174,6 +175,7 @@ export class MqttHarness {
         logger: silentLogger,
         journal: this.journal,
         retainedJournal: new StoreRetainedJournal(writer),
+        retainedPayloads: payloadsHere,
         retainedIndex: new TopicTreeRetainedIndex(),
         authenticationMethods: [],
         router: new MeshRouter(

@@ -89,6 +89,17 @@ describe('capacity arithmetic', () => {
     near(sessions ?? 0, 2.5e9)
   })
 
+  it('has 10 million retained messages, 3 of 10 large and on two of 20 nodes, at 650 B of payload each and a cache', () => {
+    const constants = constantsWith({ 'node.bytesPerRetained': 0 })
+    const retained = (flags: Readonly<Record<string, string>>): number => {
+      const { workload, limits } = plan(flags)
+      return nodeMemory(workload, limits, expectedStructures(workload), constants).retained
+    }
+    near(retained({}), 6.5e9 + 64 * 2 ** 20)
+    near(retained({ nodes: '2', 'nodes-per-forward': '1' }), 33.5e9)
+    near(retained({ 'retained-large-bytes': '1024' }), 6.57e9 + 64 * 2 ** 20)
+  })
+
   it('finds etcd full of sessions and their history where the numbers say so', () => {
     const tight = plan({ 'etcd-quota-gb': '1.8', sizes: 'none' })
     const verdictOf = (quota: CapacityPlan): string | undefined =>

@@ -102,6 +102,7 @@ export class OutcomeBuilder {
       qos: 2,
       retain: false,
       isEmpty: false,
+      isLarge: false,
       expirySeconds: undefined,
       sends: [{ connection, atMs }],
       acknowledgedMs: atMs + 5,

@@ -169,6 +169,9 @@ export const plantedBugs = {
   'sessions are begun anew': inBrokers(beginAnew),
   'UNSUBSCRIBE does nothing': () => (Session.prototype.unsubscribe = () => true),
   'retained messages of other nodes are ignored': inBrokers(keepRetainedToItself),
+  'payloads that other nodes keep are not fetched': inBrokers(({ retainedPlacement }) => {
+    retainedPlacement.fetch = (_entry, done) => done(undefined)
+  }),
   'wills are forgotten': () => (WillScheduler.prototype.connectionLost = () => undefined),
   'shared groups get nothing': inBrokers(passGroupsBy),
   'two members of a group get a message': inBrokers(serveTwoMembers),
