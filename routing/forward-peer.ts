@@ -49,7 +49,8 @@ export class ForwardPeer {
       this.#lateTimer = undefined
       const leftMs = this.queue.msUntilLate(timeoutMs)
       if (leftMs === undefined) return
-      if (leftMs > 0) this.#watch(clock, leftMs, timeoutMs, onLate)
+      // What rounding leaves over may be too little to move a clock at all.
+      if (leftMs > 0) this.#watch(clock, Math.max(1, leftMs), timeoutMs, onLate)
       else onLate(this)
     })
   }
