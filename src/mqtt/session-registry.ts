@@ -25,6 +25,11 @@ import { WillScheduler } from './will-scheduler.ts'
 
 const SWEEP_INTERVAL_MS = 1000
 const NEVER_EXPIRES = 0xffff_ffff
+/**
+ * How much longer a session that is leaving is kept: its client may be at the next owner all the while, and that one cut off.
+ * Whether it has ended there its record says.
+ */
+const LEAVING_MS = 60 * 60_000
 
 export class SessionRegistry {
   /** Sessions on their way to and from other nodes. */
@@ -418,9 +423,10 @@ export class SessionRegistry {
     if (!this.#isServing || !ownership.mayAcknowledge()) return
     const wallMs = clock.wallNow()
     for (const session of this.#sessions.values()) {
-      const { expiryIntervalSeconds, disconnectedAtMs } = session
+      const { expiryIntervalSeconds, disconnectedAtMs, departure } = session
       if (disconnectedAtMs === undefined || expiryIntervalSeconds === NEVER_EXPIRES) continue
-      if (disconnectedAtMs + expiryIntervalSeconds * 1000 > wallMs) continue
+      const keptMs = expiryIntervalSeconds * 1000 + (departure === undefined ? 0 : LEAVING_MS)
+      if (disconnectedAtMs + keptMs > wallMs) continue
       stats.sessionsExpired++
       this.#end(session, true)
     }

@@ -366,6 +366,26 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), textsOf(still)], [[], ['once']])
     })
 
+    it('gets what its old owner has for it though the two were cut from each other for longer than it outlives its client', async () => {
+      const properties = { sessionExpiryInterval: 5 }
+      const client = acknowledging(a.dial('x', { properties }))
+      await cluster.advance(20)
+      subscribe(client, 't/#', 1)
+      await cluster.advance(100)
+      c.gate.hold('a')
+      c.publish('t/1', 'late')
+      const again = acknowledging(b.dial('x', { properties }))
+      await cluster.advance(500)
+      assert.equal(presentOf(again), true)
+      cluster.setLink(a, b, false)
+      c.gate.release('a')
+      await cluster.advance(10_000)
+      assert.deepEqual([textsOf(again), isGoneFrom(a)], [[], false])
+      cluster.setLink(a, b, true)
+      await cluster.advance(5000)
+      assert.deepEqual([textsOf(again), isGoneFrom(a)], [['late'], true])
+    })
+
     it('gets no second copy of what an earlier life of its old owner published and owed to the new one', async () => {
       const client = acknowledging(await subscriber(c, 2))
       const still = acknowledging(await subscriber(b, 2, 'still'))
