@@ -36,6 +36,7 @@ export class CrashDisk {
 
   apply(batch: readonly StoreOperation[]): void {
     for (const operation of batch) {
+      this.#damaged.delete(operation.key)
       if (operation.type === 'put') this.entries.set(operation.key, operation.value)
       else this.entries.delete(operation.key)
     }
@@ -48,7 +49,7 @@ export class CrashDisk {
     return this.#damaged.size > 0
   }
 
-  /** Flips one bit of one committed record. Answers what mends it, unless it was written anew. */
+  /** Flips one bit of one committed record. Answers what mends it, unless it is written anew, which mends it as well. */
   flipBit(): () => void {
     const keys = [...this.entries.keys()].filter(key => (this.entries.get(key)?.length ?? 0) > 0).sort()
     const key = keys[this.#random.uint32() % Math.max(1, keys.length)]

@@ -30,6 +30,7 @@ const kinds = {
   'known publication': 12,
   life: 13,
   'large retained entry': 14,
+  'coordination mark': 15,
 } as const
 type Kind = keyof typeof kinds
 

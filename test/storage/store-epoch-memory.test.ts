@@ -35,19 +35,36 @@ describe('StoreEpochMemory on a disk', () => {
     assert.deepEqual(await (await open()).load(), mark)
   })
 
+  const write = async (value: Uint8Array): Promise<void> => {
+    store.append([{ type: 'put', key: 'coordination/epoch', value }])
+    await store.flush()
+  }
+
   it('reads what earlier versions wrote', async () => {
     const memory = await open()
-    memory.save({ epoch: 1, revision: 10 })
-    await store.flush()
+    await write(new TextEncoder().encode('{"epoch":1,"revision":10}'))
     assert.deepEqual(await memory.load(), { epoch: 1, revision: 10 })
   })
 
-  it('throws for a value that nobody wrote', async () => {
+  it('refuses a mark in which any one bit has flipped', async () => {
     const memory = await open()
-    store.append([
-      { type: 'put', key: 'coordination/epoch', value: new TextEncoder().encode('{"epoch":"1"}') },
-    ])
+    memory.save({ epoch: 1, revision: 12345, claimedEpoch: 1 })
     await store.flush()
-    await assert.rejects(memory.load(), /something else under coordination\/epoch/)
+    const written = await store.get('coordination/epoch')
+    assert.ok(written !== undefined)
+    for (let bit = 0; bit < 8 * written.length; bit++) {
+      const damaged = Uint8Array.from(written)
+      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      await write(damaged)
+      await assert.rejects(memory.load(), { code: 'STORE_CORRUPT' }, `bit ${bit}`)
+    }
+  })
+
+  it('refuses a value that nobody wrote', async () => {
+    const memory = await open()
+    for (const text of ['{"epoch":"1"}', '{', '']) {
+      await write(new TextEncoder().encode(text))
+      await assert.rejects(memory.load(), { code: 'STORE_CORRUPT' }, text)
+    }
   })
 })
