@@ -93,7 +93,7 @@ export class PartWriter {
   }
 
   session(record: SessionRecord): void {
-    const { disconnectedAtMs, tails = [], floors = [], gaps = [] } = record
+    const { disconnectedAtMs, tails = [], floors = [], gaps = [], hadWills = [] } = record
     this.text(record.clientId)
     this.uint32(record.expiryIntervalSeconds)
     this.number(disconnectedAtMs === undefined ? 0 : Math.max(0, this.#nowMs - disconnectedAtMs))
@@ -114,6 +114,7 @@ export class PartWriter {
       this.number(above)
       this.number(upTo)
     }
+    this.ids(hadWills)
   }
 
   /** At most 65,535. */
@@ -314,6 +315,7 @@ export class PartReader {
       if (!isNodeId(from)) throw new Unreadable()
       gaps.push({ from, incarnation: this.count(), above: this.count(), upTo: this.count() })
     }
+    const hadWills = this.ids()
     return {
       clientId,
       expiryIntervalSeconds,
@@ -322,6 +324,7 @@ export class PartReader {
       ...(tails.length > 0 ? { tails } : {}),
       ...(floors.length > 0 ? { floors } : {}),
       ...(gaps.length > 0 ? { gaps } : {}),
+      ...(hadWills.length > 0 ? { hadWills } : {}),
     }
   }
 

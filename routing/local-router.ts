@@ -9,7 +9,7 @@ import { limits } from '../src/core/limits.ts'
 import type { LocalIndex, SharedGroup, SharedTarget } from '../src/core/ports/routing.ts'
 import type { SeenEarlier, SeenJournal } from '../src/core/ports/seen-journal.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
-import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
+import { isReserved, type MessageId, type Publication } from '../src/core/publication.ts'
 import { everyGroup, isEveryGroup, isLeftOut } from './every-group.ts'
 import { SeenMessages } from './seen-messages.ts'
 import { TracePoint } from './trace-point.ts'
@@ -86,7 +86,8 @@ export class LocalRouter {
    * As `deliverOrdinary`, for a publication that has an id, from a peer's `sender` or, undefined, from this node on behalf of
    * whoever gave the id. A sender's own ids are numbered per link already and are taken as new, unless they are reserved,
    * or later ones were here before: those others may have published on its behalf. At QoS 2 every id is looked up, and kept with what it brought to disk: this
-   * node may have died before the sender heard that it arrived.
+   * node may have died before the sender heard that it arrived. So are reserved ids, this node's own as well: the leader
+   * repeats what it does not know to have been published.
    */
   deliverOnce(publication: Publication, id: MessageId, sender: Incarnation | undefined): number {
     const { qos } = publication
@@ -101,7 +102,7 @@ export class LocalRouter {
       return this.#journal.appended
     }
     this.#seen.add(id, wasRelayed)
-    if (qos < 2 || sender === undefined) return this.deliverOrdinary(publication)
+    if (!isReserved(id) && (qos < 2 || sender === undefined)) return this.deliverOrdinary(publication)
     let storeSequence = 0
     this.#journal.atomically(() => {
       storeSequence = this.deliverOrdinary(publication)
@@ -209,5 +210,5 @@ export class LocalRouter {
 }
 
 function isRelayed(id: MessageId, sender: Incarnation | undefined): boolean {
-  return id.incarnation !== sender || id.number >= RESERVED_FROM
+  return id.incarnation !== sender || isReserved(id)
 }

@@ -17,7 +17,7 @@ import type {
   SharedGroup,
   SharedTarget,
 } from '../src/core/ports/routing.ts'
-import { RESERVED_FROM, type MessageId, type Publication } from '../src/core/publication.ts'
+import { isReserved, type MessageId, type Publication } from '../src/core/publication.ts'
 import { everyGroup, everyGroupBut, isEveryGroup } from './every-group.ts'
 import type { LocalRouter } from './local-router.ts'
 import { MessageIds } from './message-ids.ts'
@@ -228,9 +228,8 @@ export class MeshRouter implements PublishRouter {
     }
     this.#shared.stats.local++
     // A reserved id may be published by another node too.
-    const isNumbered = publication.id === undefined || publication.id.number < RESERVED_FROM
     const storeSequence =
-      isNumbered && local !== undefined
+      !isReserved(publication.id) && local !== undefined
         ? this.#local.deliverToMember(publication, local)
         : this.#local.deliverToGroup(publication, target, undefined)
     if (storeSequence !== undefined && storeSequence > 0) acceptance?.requireCommitted(storeSequence)

@@ -132,6 +132,8 @@ export const limits = {
   floorsMax: 64,
   /** Ranges of numbers a moved session may lack; beyond it what is repeated of the oldest incarnations does not reach it. */
   gapsMax: 64,
+  /** Wills that a session knows it has had, two transactions of the leader's; an older one that is published again may come twice. */
+  hadWillsMax: 128,
   /** Questions for sessions of owners without a link that a node has in the coordination store; later ones fail at once. */
   handoffsUnderWayMax: 64,
   /** Sessions a draining node offers to others at once. */

@@ -25,6 +25,10 @@ export interface MessageId {
  */
 export const RESERVED_FROM = 2 ** 48
 
+export function isReserved(id: MessageId | undefined): id is MessageId {
+  return id !== undefined && id.number >= RESERVED_FROM
+}
+
 /**
  * Orders the retained messages of one topic over all nodes: the higher time wins, then the higher incarnation. `time` is hybrid
  * (hybrid-clock.ts).

@@ -6,6 +6,7 @@
  * has been appended to the journal before anybody can be told that it was accepted.
  */
 import type { ClientId, FencingToken, Incarnation } from '../core/ids.ts'
+import { limits } from '../core/limits.ts'
 import type { LocalDelivery, LocalMatch, LocalSubscription } from '../core/ports/routing.ts'
 import type {
   DepartureMark,
@@ -16,7 +17,7 @@ import type {
   SubscriptionRecord,
   TailMark,
 } from '../core/ports/session-journal.ts'
-import type { MessageId, Publication } from '../core/publication.ts'
+import { isReserved, type MessageId, type Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 import { topicMatches } from '../core/topic.ts'
 import { DeliveryQueue, packetIdOf, queuedBytes, type QueuedMessage } from './delivery-queue.ts'
@@ -93,6 +94,8 @@ export class Session implements LocalDelivery {
   outlived: Incarnation | undefined
   /** What it may lack below those; undefined if nothing. */
   gaps: IngressGaps | undefined
+  /** Wills it has had lately: whoever acts for a dead node may publish one again, wherever the session is by then. */
+  #hadWills: readonly MessageId[] = NO_IDS
   /** Of the present connection, or of the last one while it is pending. */
   will: Will | undefined
   /** Closed connections whose publications are not accepted by everybody yet. */
@@ -135,12 +138,14 @@ export class Session implements LocalDelivery {
       ...(this.tails.length === 0 ? {} : { tails: this.tails }),
       ...(this.floors === undefined ? {} : { floors: this.floors.list() }),
       ...(this.gaps === undefined ? {} : { gaps: this.gaps.list() }),
+      ...(this.#hadWills.length === 0 ? {} : { hadWills: this.#hadWills }),
     }
   }
 
   /** Fills a new session with what the journal had, or, with the positions that were sent, what another node handed over. */
   restore(stored: StoredSession, sent?: ReadonlySet<number>): void {
-    const { expiryIntervalSeconds, disconnectedAtMs, departure, tails, floors, gaps } = stored.session
+    const { expiryIntervalSeconds, disconnectedAtMs, departure, tails, floors, gaps, hadWills } =
+      stored.session
     this.isJournaled = true
     this.expiryIntervalSeconds = expiryIntervalSeconds
     this.disconnectedAtMs = disconnectedAtMs
@@ -148,6 +153,7 @@ export class Session implements LocalDelivery {
     this.tails = tails ?? NO_TAILS
     this.floors = floors && new IngressFloors(floors)
     this.gaps = gaps && new IngressGaps(gaps)
+    this.#hadWills = hadWills ?? NO_IDS
     this.will = stored.will
     for (const subscription of stored.subscriptions) this.#index(subscription)
     const { inflightMax } = this.#services.options
@@ -230,7 +236,21 @@ export class Session implements LocalDelivery {
     const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined || this.gaps !== undefined
     if (mayBeRepeated && match.qos > 0 && this.#hasHad(publication, match)) return
     if (this.tails.length > 0) this.#noteDelivered(publication, match)
+    if (match.qos > 0 && match.group === undefined && !this.takeWill(publication)) return
     this.#deliver(publication, match, match.retainAsPublished && publication.retain)
+  }
+
+  /**
+   * To be asked, in the same change of the journal, of what is added to the queue: false for a will that the session has had,
+   * else a will is noted.
+   */
+  takeWill({ id, qos }: Publication): boolean {
+    if (!isReserved(id) || qos === 0 || !this.isJournaled || this.#isEnded) return true
+    const { incarnation, number } = id
+    if (this.#hadWills.some(had => had.number === number && had.incarnation === incarnation)) return false
+    this.#hadWills = [...this.#hadWills, id].slice(-limits.hadWillsMax)
+    this.#services.journal.putSession(this.record())
+    return true
   }
 
   deliverLacking(publication: Publication, match: LocalMatch): void {
@@ -532,3 +552,4 @@ function isExpired({ expiresAtMs }: Publication, nowMs: number): boolean {
 
 const NO_IDENTIFIERS: readonly number[] = []
 const NO_TAILS: readonly TailMark[] = []
+const NO_IDS: readonly MessageId[] = []

@@ -31,7 +31,7 @@ export class TailPlaces {
     // Else a copy that is repeated to those who lack it would come as another message.
     if (publication.id !== undefined && wanted === 'ordinary') session.fillGap(publication.id)
     if (!isRepeated) {
-      session.addTail(entry)
+      if (wanted === 'shared' || session.takeWill(publication)) session.addTail(entry)
     } else if (publication.id !== undefined) {
       const copy = this.#waitingById().get(nameOf(publication.id))
       if (copy !== undefined) session.advance(copy, position)

@@ -42,18 +42,18 @@ const SESSION_BYTES = 29
 const NO_MARKS = Buffer.alloc(0)
 
 /** What few sessions have: marks of a move between nodes. */
-type Marks = Pick<SessionRecord, 'departure' | 'tails' | 'floors' | 'gaps'> & Pick<StoredSession, 'staged'>
+type Marks = Pick<SessionRecord, 'departure' | 'tails' | 'floors' | 'gaps' | 'hadWills'> &
+  Pick<StoredSession, 'staged'>
 
 export function encodeSession(
   key: string,
   record: Omit<SessionRecord, 'clientId'>,
   staged?: StagedOrigin,
 ): Uint8Array {
-  const { departure, tails, floors, gaps } = record
-  const hasMarks = [departure, tails, floors, gaps, staged].some(mark => mark !== undefined)
-  const marks = hasMarks
-    ? Buffer.from(JSON.stringify({ departure, tails, floors, gaps, staged } satisfies Loose<Marks>))
-    : NO_MARKS
+  const { departure, tails, floors, gaps, hadWills } = record
+  const found: Loose<Marks> = { departure, tails, floors, gaps, hadWills, staged }
+  const hasMarks = Object.values(found).some(mark => mark !== undefined)
+  const marks = hasMarks ? Buffer.from(JSON.stringify(found)) : NO_MARKS
   const bytes = allocate('session', SESSION_BYTES + marks.length)
   bytes.writeUInt8(bit(0, record.disconnectedAtMs !== undefined) | bit(1, hasMarks), 2)
   bytes.writeDoubleBE(record.token.epoch, 3)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Packet } from 'mqtt-packet'
 import type { QoS } from '../../src/core/qos.ts'
 import { limits } from '../../src/core/limits.ts'
+import { RESERVED_FROM } from '../../src/core/publication.ts'
 import { ACCEPT_TIMEOUT_MS, MoveCluster, textsOf, type MoveNode } from '../support/move-cluster.ts'
 import type { MemoryClient } from './support/memory-stream.ts'
 
@@ -1015,6 +1016,66 @@ describe('A session that moves between nodes', function () {
       watcher.of('publish').map(({ topic }) => topic),
       ['will/new'],
     )
+  })
+
+  describe('and has had a will', () => {
+    const id = { incarnation: 3, number: RESERVED_FROM + 1 }
+    /** As the owner of the will, or who acts for it. */
+    const fire = (node: MoveNode): void => void node.publish('t/will', 'gone', 2, { id })
+
+    it('does not get it again where it is when it is published once more', async () => {
+      const client = acknowledging(await subscriber(a, 2))
+      fire(c)
+      await cluster.advance(100)
+      assert.deepEqual(textsOf(client), ['gone'])
+      client.vanish()
+      const there = acknowledging(b.dial('x'))
+      await cluster.advance(5 * 60_000)
+      fire(c)
+      await cluster.advance(100)
+      const third = acknowledging(c.dial('x'))
+      await cluster.advance(5 * 60_000)
+      fire(a)
+      await cluster.advance(100)
+      assert.deepEqual([presentOf(third), textsOf(there), textsOf(third)], [true, [], []])
+    })
+
+    it('does not get it again though the node on which it had it has been restarted', async () => {
+      const client = acknowledging(await subscriber(a, 2))
+      fire(a)
+      await cluster.advance(100)
+      assert.deepEqual(textsOf(client), ['gone'])
+      await cluster.kill(a)
+      a = await cluster.restart(a)
+      fire(c)
+      await cluster.advance(100)
+      const again = acknowledging(a.dial('x'))
+      await cluster.advance(100)
+      const there = acknowledging(b.dial('x'))
+      await cluster.advance(5000)
+      fire(c)
+      await cluster.advance(1000)
+      assert.deepEqual([presentOf(there), textsOf(again), textsOf(there)], [true, [], []])
+    })
+
+    it('does not get it again by an old owner that gets it late', async () => {
+      acknowledging(await subscriber(a, 2)).vanish()
+      c.gate.hold('a')
+      c.publish('t/1', 'held', 2) // so that the old owner stays
+      const there = acknowledging(b.dial('x'))
+      await cluster.advance(3000)
+      fire(b)
+      await cluster.advance(100)
+      assert.deepEqual(textsOf(there), ['gone'])
+      await cluster.kill(b)
+      fire(c) // in place of the node that died
+      b = await cluster.restart(b)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(500)
+      c.gate.release('a')
+      await cluster.advance(20_000)
+      assert.deepEqual([presentOf(again), textsOf(again), isGoneFrom(a)], [true, ['held'], true])
+    })
   })
 
   it('does not live longer for having moved', async () => {

@@ -50,6 +50,8 @@ export interface SessionRecord {
   readonly floors?: readonly MessageId[]
   /** What it may lack below these floors. Absent if nothing. */
   readonly gaps?: readonly IngressGap[]
+  /** Ids of wills it has had lately, the last one last. Absent if none. */
+  readonly hadWills?: readonly MessageId[]
 }
 
 /** Numbers of one incarnation, above `above` and up to `upTo`, which a session's node received before the session came. */
