@@ -5,6 +5,7 @@
  * else than a writer makes answers undefined; what it answers refers to no byte of what it read.
  */
 import type {
+  DepartureMark,
   IngressGap,
   QueuedRecord,
   SessionPart,
@@ -98,12 +99,14 @@ export class PartWriter {
     this.uint32(record.expiryIntervalSeconds)
     this.number(disconnectedAtMs === undefined ? 0 : Math.max(0, this.#nowMs - disconnectedAtMs))
     this.number(record.departure?.nextPosition ?? 0)
+    this.number(record.departure?.restTo ?? 0)
     this.byte(tails.length)
-    for (const { from, token, position, isLoose, isPassed } of tails) {
+    for (const { from, token, position, restTo, isLoose, isPassed } of tails) {
       this.text(from)
       this.number(token.epoch)
       this.number(token.revision)
       this.number(position)
+      this.number(restTo ?? 0)
       this.byte((isLoose === true ? LOOSE : 0) | (isPassed === true ? PASSED : 0))
     }
     this.ids(floors)
@@ -288,22 +291,24 @@ export class PartReader {
   }
 
   /** The token is the caller's to put in. */
-  session(): Omit<SessionRecord, 'token' | 'departure'> & { readonly nextPosition: number } {
+  session(): Omit<SessionRecord, 'token' | 'departure'> & Omit<DepartureMark, 'to'> {
     const clientId = this.text()
     const expiryIntervalSeconds = this.uint32()
     const disconnectedAtMs = this.#nowMs - this.number()
-    const nextPosition = this.count()
+    const departure = { nextPosition: this.count(), ...this.#restTo() }
     const tails: TailMark[] = []
     for (let left = this.byte(); left > 0; left--) {
       const from = this.text()
       if (!isNodeId(from)) throw new Unreadable()
       const token = { epoch: this.count(), revision: this.count() }
       const position = this.count()
+      const rest = this.#restTo()
       const flags = this.byte()
       tails.push({
         from,
         token,
         position,
+        ...rest,
         ...((flags & LOOSE) > 0 ? { isLoose: true } : {}),
         ...((flags & PASSED) > 0 ? { isPassed: true } : {}),
       })
@@ -320,7 +325,7 @@ export class PartReader {
       clientId,
       expiryIntervalSeconds,
       disconnectedAtMs,
-      nextPosition,
+      ...departure,
       ...(tails.length > 0 ? { tails } : {}),
       ...(floors.length > 0 ? { floors } : {}),
       ...(gaps.length > 0 ? { gaps } : {}),
@@ -424,6 +429,11 @@ export class PartReader {
       publisher,
       ...(id && { id }),
     }
+  }
+
+  #restTo(): { readonly restTo?: number } {
+    const restTo = this.count()
+    return restTo === 0 ? {} : { restTo }
   }
 
   #id(): MessageId {

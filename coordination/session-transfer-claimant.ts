@@ -127,9 +127,10 @@ export class TransferClaimant {
   }
 
   #begin(holder: SessionHolder, { clientId, nodeId, token }: Question, reader: PartReader): boolean {
-    const { nextPosition, tails = [], ...session } = reader.session()
+    const { nextPosition, restTo, tails = [], ...session } = reader.session()
     if (session.clientId !== clientId) return false
-    const mark: TailMark = { from: nodeId, token, position: nextPosition }
+    const rest = restTo === undefined ? {} : { restTo }
+    const mark: TailMark = { from: nodeId, token, position: nextPosition, ...rest }
     const others = tails.filter(({ from }) => from !== nodeId).slice(1 - limits.tailMarksMax)
     holder.beginStaged({ ...session, token, tails: [...others, mark] }, { nodeId, token })
     return true

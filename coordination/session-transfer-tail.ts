@@ -39,7 +39,7 @@ interface TailSubject {
   readonly position: number
 }
 
-const MESSAGES_PER_FRAME = 256
+const MESSAGES_PER_FRAME = 512
 const ANSWER_MS = 1000
 const POLL_FIRST_MS = 10
 const POLL_LAST_MS = 500
@@ -100,7 +100,7 @@ export class TransferTail {
     writer.ids(this.#floors)
     let sent = 0
     for (const message of messages) {
-      if (writer.length >= limits.transferFrameBytes) break
+      if (writer.length >= limits.tailFrameBytes) break
       writer.message(message, false)
       sent++
     }

@@ -1,10 +1,14 @@
+import { limits } from '../../src/core/limits.ts'
 import { withTwoNodes } from '../mesh/linked-nodes.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 
 const payloadBytes = 256
 
-/** Long enough for the old owner to send what followed and to forget the session, at any of the sizes. */
-const pauseMs = 20
+/**
+ * Long enough for the old owner to send what followed and to forget the session before it comes back: a long queue follows its
+ * session, and one that comes back before that brings with it what had followed.
+ */
+const pauseMs = (queued: number): number => (queued > limits.snapshotMessagesMax ? 100 : 20)
 
 const configuration = {
   sessions: { drainTimeoutMs: 0 },
@@ -34,7 +38,7 @@ function takeover(queued: number, sessions: number): Scenario {
         const { load, timing, target } = context
         const { latency, lost, delivered } = await load.request({
           kind: 'takeover',
-          spec: { sessions, queued, payloadBytes, pauseMs },
+          spec: { sessions, queued, payloadBytes, pauseMs: pauseMs(queued) },
           target: { ports: [first.port, second.port], version: target.version },
           timing,
         })

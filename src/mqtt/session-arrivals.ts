@@ -3,7 +3,8 @@
  *
  * What is staged is on disk and otherwise invisible. Once in force, the session's client gets what was handed over at once;
  * what comes here directly is queued behind a gap in the positions, in which the tail finds its place, and held until the
- * old owners have caught up, or for `HOLD_MS` (counted). What comes here directly to a session that is back before this node
+ * old owners have caught up, or for `HOLD_MS` in which no more of a long queue came (counted). What comes here directly to a
+ * session that is back before this node
  * had caught up comes late, out of order (counted too). Invariant: what is answered as kept is on disk once
  * the journal has committed, and of a publication that comes both ways one copy is kept: while a tail may follow by its id,
  * which at QoS 2 is on disk as long as its message was, and then by itself; later by the floors its owner left, below which a
@@ -37,12 +38,11 @@ import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
 import { parseFilter } from './shared-filter.ts'
+import { behind, directFrom, heldFrom, markOf, restAtOf } from './tail-marks.ts'
 import { TailPlaces } from './tail-places.ts'
 
 /** Logged of a session to which messages may come out of order. */
 export const TAIL_LATE = 'a session gets messages of an earlier owner late'
-/** Positions left free for the tail: more than can arrive while routes change. */
-const GAP = 2 ** 26
 /** How long what came directly waits for old owners that have not caught up. */
 const HOLD_MS = 2000
 /** How long ids that floors do not tell of are remembered once nothing follows any more. */
@@ -146,9 +146,8 @@ export class SessionArrivals {
     journal.atomically(() => {
       journal.activateStaged(session.record())
       // The session went and came back before all that reached it here had followed it.
-      const from = own?.position ?? Infinity
-      const places = new TailPlaces(session, from)
-      for (const message of replaced?.queue.waitingFrom(from) ?? []) {
+      const places = new TailPlaces(session, own)
+      for (const message of replaced?.queue.waitingFrom(own?.position ?? Infinity) ?? []) {
         const { publication } = message
         if (publication !== undefined) places.follow({ ...message, publication })
       }
@@ -210,7 +209,7 @@ export class SessionArrivals {
       return 'later'
     }
     const session = this.#keeper.get(clientId)
-    const mark = session && markOf(session, from)
+    const mark = session && markOf(session.tails, from)
     if (session === undefined || mark === undefined) return 'gone'
     if (session.departure !== undefined) return 'later'
     const isRouted = session.arrival?.isRouted ?? true
@@ -219,7 +218,7 @@ export class SessionArrivals {
     if (last === undefined || last.position < mark.position) return { position: mark.position, isRouted }
     const position = last.position + 1
     this.#services.journal.atomically(() => {
-      const places = new TailPlaces(session, mark.position)
+      const places = new TailPlaces(session, mark)
       for (const entry of entries) if (entry.position >= mark.position) places.follow(entry)
       session.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
       this.#services.journal.putSession(session.record())
@@ -230,7 +229,7 @@ export class SessionArrivals {
 
   tailCaughtUp(clientId: ClientId, from: StagedOrigin): void {
     const session = this.#keeper.get(clientId)
-    const mark = session && markOf(session, from)
+    const mark = session && markOf(session.tails, from)
     if (session !== undefined && mark !== undefined && session.departure === undefined) {
       this.#pass(session, other => other === mark)
     }
@@ -238,7 +237,7 @@ export class SessionArrivals {
 
   endTail(clientId: ClientId, from: StagedOrigin, floors: readonly MessageId[]): void {
     const session = this.#keeper.get(clientId)
-    const mark = session && markOf(session, from)
+    const mark = session && markOf(session.tails, from)
     if (session === undefined || mark === undefined || session.departure !== undefined) return
     session.tails = session.tails.filter(other => other !== mark)
     letGo(session)
@@ -272,9 +271,16 @@ export class SessionArrivals {
   #hold(session: Session, arrival: SessionArrival): void {
     const last = session.tails.at(-1)
     if (last === undefined) return
-    session.queue.holdFrom = holdFrom(session)
-    session.queue.skipTo(last.position + GAP)
+    session.queue.holdFrom = heldFrom(session.tails)
+    session.queue.skipTo(directFrom(last))
+    let restAt = restAtOf(session.tails)
     const release = (): void => {
+      const before = restAt
+      restAt = restAtOf(session.tails)
+      if (restAt !== undefined && restAt !== before) {
+        arrival.until(this.#services.clock.schedule(HOLD_MS, release)) // a long queue, and it comes
+        return
+      }
       if (session.tails.some(({ isPassed }) => isPassed !== true)) this.#late(session.clientId)
       this.#pass(session, () => true)
     }
@@ -327,23 +333,13 @@ export class SessionArrivals {
 function closePassed({ queue }: Session, tails: readonly TailMark[]): void {
   const awaited = tails.findIndex(mark => mark.isPassed !== true)
   const last = (awaited < 0 ? tails : tails.slice(0, awaited)).at(-1)
-  if (last !== undefined) queue.pass(last.position + GAP / 2)
+  if (last !== undefined) queue.pass(behind(last))
 }
 
 /** What came directly may be sent, as far as nothing is to come before it. */
 function letGo(session: Session): void {
-  session.queue.holdFrom = holdFrom(session)
+  session.queue.holdFrom = heldFrom(session.tails)
   session.pump()
-}
-
-/** Less than the whole gap behind the first owner that is waited for: some of its tail may be here already. */
-function holdFrom({ tails }: Session): number {
-  const awaited = tails.find(mark => mark.isPassed !== true)
-  return awaited === undefined ? Infinity : awaited.position + GAP / 2
-}
-
-function markOf(session: Session, { nodeId, token }: StagedOrigin): TailMark | undefined {
-  return session.tails.find(mark => mark.from === nodeId && compareTokens(mark.token, token) === 0)
 }
 
 function newStaged(record: SessionRecord, origin: StagedOrigin): StagedSession {

@@ -8,10 +8,12 @@
 import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
 import type { Debt } from '../core/ports/routing.ts'
+import { limits } from '../core/limits.ts'
 import type { QueuedRecord, SessionPart } from '../core/ports/session-journal.ts'
 import { RESERVED_FROM, type MessageId } from '../core/publication.ts'
 import type { FreezeAnswer, LeavingSession, SessionSnapshot } from '../core/ports/session-ownership.ts'
 import type { CommitWaiters } from './commit-waiters.ts'
+import { queuedBytes } from './delivery-queue.ts'
 import { IngressFloors } from './ingress-floors.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { SessionKeeper } from './session-keeper.ts'
@@ -48,8 +50,9 @@ export class SessionDepartures {
     if (!isOwnedUnder(session, token)) return 'nothing'
     if (session.departure === undefined) {
       this.#keeper.stopServing(session)
-      session.departure = { to, nextPosition: session.queue.nextPosition + GAP }
-      session.queue.skipTo(session.departure.nextPosition)
+      const restTo = session.queue.nextPosition + GAP
+      session.departure = { to, nextPosition: cutOf(session) ?? restTo, restTo }
+      session.queue.skipTo(restTo)
       session.isClaimed = false
       session.token = token
     } else if (session.departure.to !== to) return 'busy'
@@ -153,6 +156,21 @@ export class SessionDepartures {
     }
     return leaving
   }
+}
+
+/**
+ * Where a long queue is cut: what was sent and the first of the others go with the snapshot, so that the client is served soon,
+ * the rest follows. While something follows from elsewhere, which has its place among them, all go at once.
+ */
+function cutOf({ queue, tails }: Session): number | undefined {
+  let messagesLeft: number = limits.snapshotMessagesMax
+  let bytesLeft: number = limits.snapshotBytesMax
+  for (const { position, duplicate, publication } of tails.length > 0 ? [] : queue.waitingFrom(0)) {
+    if (publication === undefined || duplicate) continue
+    if (messagesLeft-- <= 0 || bytesLeft <= 0) return position
+    bytesLeft -= queuedBytes(publication)
+  }
+  return undefined
 }
 
 /** A record may be newer than the session: a claim whose outcome this node never learnt, in between nobody else's. */

@@ -167,8 +167,11 @@ export class Session implements LocalDelivery {
         acceptance: lost,
       })
     }
-    // A position below would be taken for one that has been handed over already.
-    if (departure !== undefined) this.#messages().skipTo(departure.nextPosition)
+    // A position below would be taken for one that has been handed over already, or was queued before the session left.
+    if (departure !== undefined) {
+      this.#messages().skipTo(departure.nextPosition)
+      this.#messages().skipTo(departure.restTo ?? 0)
+    }
   }
 
   /** Adds or replaces a subscription. The journal's last change must be committed before the client is told. */

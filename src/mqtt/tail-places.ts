@@ -5,29 +5,34 @@
  * in order, whatever nodes a publisher was on. What came directly as well waits behind the tail, and moves to the place the tail
  * has for it. Invariant: of two messages in a tail none that waits is sent in another order than the tail's.
  */
-import type { QueuedRecord } from '../core/ports/session-journal.ts'
+import type { QueuedRecord, TailMark } from '../core/ports/session-journal.ts'
 import type { MessageId } from '../core/publication.ts'
 import type { Session } from './session.ts'
 
 export class TailPlaces {
   readonly #session: Session
   readonly #from: number
+  readonly #restTo: number
   /** What waits at or behind `from`, by id; made when a copy first comes. */
   #waiting: Map<string, QueuedRecord> | undefined
 
-  /** `from`: the place of the next message. Valid within one turn. */
-  constructor(session: Session, from: number) {
+  /** `mark`: of that owner, at the place of the next message; undefined: nothing will follow. Valid within one turn. */
+  constructor(session: Session, mark: TailMark | undefined) {
     this.#session = session
-    this.#from = from
+    this.#from = mark?.position ?? Infinity
+    this.#restTo = mark?.restTo ?? 0
   }
 
-  /** Adds the message, unless its subscription has been ended here [MQTT-3.10.4-2], or the session has it. */
+  /**
+   * Adds the message, unless its subscription has been ended here [MQTT-3.10.4-2], or the session has it. What was queued before
+   * the session left that owner belongs to it as if it had come with it, whatever it subscribes to now.
+   */
   follow(entry: QueuedRecord): void {
     const { publication, position } = entry
     const session = this.#session
-    const wanted = session.wants(entry)
+    const wanted = position < this.#restTo ? 'queued' : session.wants(entry)
     if (wanted === undefined) return
-    const isRepeated = session.arrival?.isRepeated(publication, wanted === 'shared') === true
+    const isRepeated = session.arrival?.isRepeated(publication, wanted !== 'ordinary') === true
     // Else a copy that is repeated to those who lack it would come as another message.
     if (publication.id !== undefined && wanted === 'ordinary') session.fillGap(publication.id)
     if (!isRepeated) {

@@ -126,9 +126,9 @@ describe('session part codec', () => {
       token: { epoch: 1, revision: 2 },
       expiryIntervalSeconds: 0xffff_ffff,
       disconnectedAtMs: 500,
-      departure: { to: 'b', nextPosition: 2 ** 40 },
+      departure: { to: 'b', nextPosition: 2 ** 40, restTo: 2 ** 41 },
       tails: [
-        { from: 'a', token: { epoch: 1, revision: 1 }, position: 9 },
+        { from: 'a', token: { epoch: 1, revision: 1 }, position: 9, restTo: 11 },
         { from: 'c', token: { epoch: 1, revision: 3 }, position: 7, isLoose: true },
         { from: 'd', token: { epoch: 1, revision: 4 }, position: 8, isPassed: true },
         { from: 'e', token: { epoch: 1, revision: 5 }, position: 9, isLoose: true, isPassed: true },
@@ -139,10 +139,10 @@ describe('session part codec', () => {
     }
     const writer = new PartWriter(1000)
     writer.session(record)
-    const { token: _, departure, ...sent } = record
+    const { token: _, departure: __, ...sent } = record
     assert.deepEqual(
       readAll(writer.bytes, 2000, reader => reader.session()),
-      { ...sent, disconnectedAtMs: 1500, nextPosition: departure?.nextPosition },
+      { ...sent, disconnectedAtMs: 1500, nextPosition: 2 ** 40, restTo: 2 ** 41 },
     )
   })
 })

@@ -8,6 +8,11 @@ export interface DepartureMark {
   readonly to: NodeId
   /** Messages with a lower position are in the snapshot. */
   readonly nextPosition: number
+  /**
+   * Those below were queued before the session left: they follow as they are, in front of what comes since. Never below
+   * `nextPosition` at first, and absent in marks of an earlier version, which had no rest.
+   */
+  readonly restTo?: number
 }
 
 /** A previous owner from which messages follow that reached it while the session moved. */
@@ -17,6 +22,8 @@ export interface TailMark {
   readonly token: FencingToken
   /** The next position expected: everything below is here. */
   readonly position: number
+  /** As in that owner's departure mark. */
+  readonly restTo?: number
   /**
    * What that owner had received does not say what the session has had: the session has subscribed to more since, or was back
    * on a node on which messages from before were still to come.
