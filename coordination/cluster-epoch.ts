@@ -78,6 +78,11 @@ export class ClusterEpoch {
   noteClaimed(epoch: number): void {
     this.#claimed = Math.max(this.#claimed, epoch)
     this.#save()
+    if (this.awaited.length === 0) return
+    this.#context.logger.warn(
+      'the coordination store was replaced and does not know what these nodes own until they are back: where sessions.onOwnerLost is wait, sessions it does not know are refused so long; of a node that will never be back, say so: grapevine nodes forget',
+      { nodes: this.awaited },
+    )
   }
 
   /** What is known of the claims of others has changed. */

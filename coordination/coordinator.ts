@@ -404,12 +404,6 @@ export class Coordinator implements SessionOwnership {
     const { epoch, presence } = this.#parts
     epoch.noteClaimed(current)
     presence.describe({ claimedEpoch: current })
-    const { awaited } = epoch
-    if (awaited.length === 0 || this.#options.onOwnerLost !== 'wait') return
-    this.#ports.logger.warn(
-      'the coordination store was replaced and does not know what these nodes own until they are back: sessions that are not known are refused so long (sessions.onOwnerLost); of a node that will never be back, say so: grapevine nodes forget',
-      { nodes: awaited },
-    )
   }
 
   #onResumed(lost: readonly ClientId[], wasAway: boolean): void {
