@@ -20,6 +20,7 @@ const cases: readonly (readonly [bug: PlantedBug, seed: number, checker: string]
   ['Receive Maximum is ignored', 3, 'flow-control'],
   ['expiry intervals are ignored', 7, 'expiry'],
   ['a lost lease goes unnoticed', 8, 'registered'],
+  ['a node that was cut off stays suspended', 1, 'comes-to-rest'],
   ['damage on disk goes unnoticed', 27, 'damage-detected'],
   ['sessions that moved are kept', 2, 'back-to-baseline'],
   ['production code throws', 2, 'comes-to-rest'],

@@ -132,6 +132,19 @@ function believeInLease({ service }: World): void {
   Presence.prototype.onKeyAbsent = () => undefined
 }
 
+/** Once it had to stop acknowledging, it waits for somebody to restart it. */
+function staySuspended({ coordinator }: BrokerNode): void {
+  const mayAcknowledge = coordinator.mayAcknowledge.bind(coordinator)
+  let wasActive = false
+  let isSuspended = false
+  coordinator.mayAcknowledge = () => {
+    const isActive = mayAcknowledge()
+    isSuspended ||= wasActive && !isActive
+    wasActive ||= isActive
+    return isActive && !isSuspended
+  }
+}
+
 function missDamage({ nodes }: World): void {
   for (const { disk } of nodes) {
     let isDamaged = false
@@ -178,6 +191,7 @@ export const plantedBugs = {
   'Receive Maximum is ignored': ignoreReceiveMaximum,
   'expiry intervals are ignored': inBrokers(neverExpire),
   'a lost lease goes unnoticed': believeInLease,
+  'a node that was cut off stays suspended': inBrokers(staySuspended),
   'damage on disk goes unnoticed': missDamage,
   'sessions that moved are kept': inBrokers(keepWhatLeft),
   'production code throws': throwOnce,

@@ -6,6 +6,7 @@ import { History } from '../../../sim/clients/history.ts'
 import { SimClient } from '../../../sim/clients/sim-client.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import { isolated } from '../../../sim/world/ambient.ts'
+import { STORE } from '../../../sim/world/network-conditions.ts'
 import { World } from '../../../sim/world/world.ts'
 import { OutcomeBuilder } from './outcome-builder.ts'
 
@@ -14,7 +15,12 @@ export interface FencingResult {
   readonly found: readonly Violation[]
   /** How many there were in all. */
   readonly acknowledged: number
+  /** Whether the node serves clients in the end, without a restart. */
+  readonly isBack: boolean
 }
+
+/** What keeps the node from the cluster: its clients reach it while it is cut off. */
+export type Outage = 'stopped' | 'cut off'
 
 /** Draws 0.99 for ever: a client with it leaves the connections it gives up open. */
 class High extends SeededRandom {
@@ -24,10 +30,11 @@ class High extends SeededRandom {
 }
 
 /**
- * node-0 is stopped with a client's messages in its socket; once its lease has run out the client is served by node-1; then
- * node-0 goes on. `isFenced` false: it believes that it may acknowledge all the same.
+ * node-0 is stopped with a client's message in its socket, or cut off from the store and node-1; once its lease has run out
+ * the client is served by node-1, a message comes on its old connection to a node that is cut off, and node-0 goes on.
+ * `isFenced` false: it believes that it may acknowledge all the same.
  */
-export async function stopAndGoOn(isFenced: boolean): Promise<FencingResult> {
+export async function stopAndGoOn(isFenced: boolean, outage: Outage): Promise<FencingResult> {
   const latency = { baseMs: 0.2, jitterMs: 0.1, tailShare: 0, tailMs: 0, bytesPerMs: 100_000 }
   const gossip = { lost: 0, doubled: 0, delayMs: 1 }
   const world = new World({ seed: 1, nodes: 2, latency, gossip, isDetailed: false })
@@ -37,7 +44,8 @@ export async function stopAndGoOn(isFenced: boolean): Promise<FencingResult> {
     }
   }
   const history = new History()
-  const { clock, trace, nodes } = world
+  const { clock, trace, nodes, conditions } = world
+  const ways = [STORE, 'node-1'].flatMap(site => [['node-0', site] as const, [site, 'node-0'] as const])
   const client = (): SimClient =>
     new SimClient(
       {
@@ -57,14 +65,20 @@ export async function stopAndGoOn(isFenced: boolean): Promise<FencingResult> {
       const before = client()
       before.connect('node-0')
       await clock.advance(100)
-      nodes[0]?.stop()
-      before.publish('t', 1)
+      if (outage === 'stopped') {
+        nodes[0]?.stop()
+        before.publish('t', 1)
+      } else for (const [from, to] of ways) conditions.block(from, to)
       before.settleDown()
       await clock.advance(20_000)
       client().connect('node-1')
       await clock.advance(2000)
-      nodes[0]?.continue(false)
-      await clock.advance(5000)
+      if (outage === 'cut off') {
+        before.publish('t', 1)
+        await clock.advance(2000)
+        for (const [from, to] of ways) conditions.unblock(from, to)
+      } else nodes[0]?.continue(false)
+      await clock.advance(10_000)
     },
     reason => world.reportBroken(String(reason)),
   )
@@ -78,5 +92,6 @@ export async function stopAndGoOn(isFenced: boolean): Promise<FencingResult> {
   const { outcome } = new OutcomeBuilder()
   const { pauses, renewals } = world
   const found = [oneOwner, fencesItself].flatMap(check => check({ ...outcome, history, pauses, renewals }))
-  return { found, acknowledged: history.acknowledgements.length }
+  const isBack = world.node('node-0').isReady && world.starts.length === nodes.length
+  return { found, acknowledged: history.acknowledgements.length, isBack }
 }

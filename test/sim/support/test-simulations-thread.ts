@@ -12,7 +12,7 @@ serveSimulations((asked: TestSimulation) => {
     case 'planted-bug':
       return runChaos(asked.options, plantedBugs[asked.bug])
     case 'stop-and-go-on':
-      return stopAndGoOn(asked.isFenced)
+      return stopAndGoOn(asked.isFenced, asked.outage)
     case 'globals':
       return useGlobals()
     case 'rejection':
