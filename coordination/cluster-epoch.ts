@@ -44,6 +44,8 @@ export class ClusterEpoch {
   #remembered: EpochMark | undefined
   #saved: EpochMark | undefined
   #current = 0
+  /** Of the store, when it had that epoch. */
+  #currentAtRevision = 0
   #claimed = 0
   #replacedMs = -Infinity
   /** In flight, the store was seen to be at a revision below one it was at before. */
@@ -118,7 +120,8 @@ export class ClusterEpoch {
     const stored = entry === undefined ? 0 : decodeEpoch(entry)
     const known = Math.max(this.#current, this.#remembered?.epoch ?? 0)
     const isBehind = stored < known || (stored === known && known > 0 && this.#isBehind(revision))
-    if (stored > 0 && !isBehind) this.#adopt(stored, 'another node found the coordination store replaced')
+    if (stored > 0 && !isBehind)
+      this.#adopt(stored, revision, 'another node found the coordination store replaced')
     else await this.#raise(entry, Math.max(known, stored) + 1, stored === 0 ? 'emptied' : 'restored')
   }
 
@@ -126,7 +129,13 @@ export class ClusterEpoch {
   start(): void {
     const { store, clock, key } = this.#context
     this.#watch = store.watch(key, {
-      onReset: entries => this.#observe(entries.find(entry => entry.key === key)),
+      onReset: (entries, revision) => {
+        const entry = entries.find(({ key: found }) => found === key)
+        const isOlder = (entry === undefined ? 0 : decodeEpoch(entry)) < this.#current
+        // No watch that lags: it is another store, whatever epoch somebody else may give it before this node looks again.
+        if (isOlder && revision >= this.#currentAtRevision) this.#hasRegressed = true
+        this.#observe(entry)
+      },
       onEvents: events => {
         const last = events.findLast(event => (event.type === 'put' ? event.entry.key : event.key) === key)
         if (last !== undefined) this.#observe(last.type === 'put' ? last.entry : undefined)
@@ -174,9 +183,10 @@ export class ClusterEpoch {
     this.#listener.onReplaced(reason)
   }
 
-  #adopt(epoch: number, reason: string): void {
+  #adopt(epoch: number, revision: number, reason: string): void {
     const before = Math.max(this.#current, this.#remembered?.epoch ?? 0)
     this.#current = epoch
+    this.#currentAtRevision = revision
     // Who has never seen the store has nothing to claim.
     if (before === 0) this.#claimed = epoch
     this.#hasRegressed = false
@@ -207,7 +217,7 @@ export class ClusterEpoch {
         { epoch, revisionRemembered: this.#remembered?.revision ?? 0 },
       )
     }
-    this.#adopt(epoch, what)
+    this.#adopt(epoch, result.revision, what)
   }
 
   #save(): void {

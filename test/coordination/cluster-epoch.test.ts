@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { AwaitedOwners } from '../../coordination/awaited-owners.ts'
+import { ClusterEpoch } from '../../coordination/cluster-epoch.ts'
+import type { CoordinationEntry, CoordinationStore } from '../../src/core/ports/coordination-store.ts'
 import type { FencingToken } from '../../src/core/ids.ts'
 import { until } from '../contract/harness.ts'
 import { plainHolder } from './support/plain-holder.ts'
+import { RecordingLogger } from './support/recording-logger.ts'
 import { LEASE_TTL_MS, SimCluster, SimDisk, type SimNode } from './support/sim-cluster.ts'
 
 describe('ClusterEpoch', () => {
@@ -20,6 +24,35 @@ describe('ClusterEpoch', () => {
   const areBack = (nodes: readonly SimNode[]): boolean =>
     nodes.every(node => node.coordinator.mayAcknowledge() && node.coordinator.epoch === 2) &&
     cluster.keys('/members/').length === nodes.length
+
+  it('rises in a store that was of an older epoch, though somebody has given it the very same by then', async () => {
+    const { service, clock } = cluster
+    const connected = service.connect()
+    let reset: (entries: readonly CoordinationEntry[], revision: number) => void = () => {}
+    const store: CoordinationStore = {
+      ...connected,
+      transact: transaction => connected.transact(transaction),
+      watch: (_prefix, listener) => {
+        reset = (entries, revision) => listener.onReset(entries, revision)
+        return { close() {} }
+      },
+    }
+    const memory = { load: () => Promise.resolve(undefined), save() {} }
+    const context = { store, clock, logger: new RecordingLogger(), memory, key: 'epoch', revision: () => 0 }
+    const epoch = new ClusterEpoch({ ...context, owners: new AwaitedOwners('a') }, { onReplaced() {} })
+    await cluster.settled(epoch.settle())
+    epoch.start()
+    assert.equal(epoch.current, 1)
+    const [entry] = service.state.range('epoch') as [CoordinationEntry]
+    // What a watch that lags says is not held against the store.
+    reset([], entry.modRevision - 1)
+    await cluster.settled(epoch.settle())
+    assert.equal(epoch.current, 1)
+    reset([], entry.modRevision + 100)
+    await cluster.settled(epoch.settle())
+    assert.equal(epoch.current, 2)
+    epoch.close()
+  })
 
   it('begins at 1 and stays over restarts and outages', async () => {
     const disk = new SimDisk('d')
