@@ -69,8 +69,13 @@ export class SessionArrival {
     this.#timers.push(timer)
   }
 
-  end(): void {
+  /** What was to happen later does not. */
+  cancelTimers(): void {
     for (const timer of this.#timers.splice(0)) timer.cancel()
+  }
+
+  end(): void {
+    this.cancelTimers()
     this.#ids.clear()
     this.#budget.left += this.#count
     this.#count = 0

@@ -67,6 +67,7 @@ interface StagedSession {
 export class SessionArrivals {
   readonly #services: MqttServices
   readonly #keeper: SessionKeeper
+  #isStopped = false
   readonly #staged = new Map<ClientId, StagedSession>()
   readonly #budget: IdBudget = { left: limits.tailIdsTotalMax }
 
@@ -254,6 +255,16 @@ export class SessionArrivals {
     return own?.departure !== undefined && compareTokens(own.token, token) === 0
   }
 
+  /** Nothing happens by itself any more: the journal is about to be closed. */
+  stop(): void {
+    this.#isStopped = true
+    for (const { arrival } of this.#keeper.all()) arrival?.cancelTimers()
+  }
+
+  #after(ms: number, arrival: SessionArrival, task: () => void): void {
+    if (!this.#isStopped) arrival.until(this.#services.clock.schedule(ms, task))
+  }
+
   #remember(session: Session, known: readonly KnownRecord[]): SessionArrival {
     session.arrival?.end()
     const arrival = new SessionArrival(this.#budget)
@@ -278,13 +289,13 @@ export class SessionArrivals {
       const before = restAt
       restAt = restAtOf(session.tails)
       if (restAt !== undefined && restAt !== before) {
-        arrival.until(this.#services.clock.schedule(HOLD_MS, release)) // a long queue, and it comes
+        this.#after(HOLD_MS, arrival, release) // a long queue, and it comes
         return
       }
       if (session.tails.some(({ isPassed }) => isPassed !== true)) this.#late(session.clientId)
       this.#pass(session, () => true)
     }
-    arrival.until(this.#services.clock.schedule(HOLD_MS, release))
+    this.#after(HOLD_MS, arrival, release)
   }
 
   /** Those owners are not waited for any more, neither here nor where the session goes from here. */
@@ -312,7 +323,7 @@ export class SessionArrivals {
       session.arrival = undefined
       this.#services.journal.deleteKnown(session.clientId)
     }
-    arrival.until(this.#services.clock.schedule(REMEMBER_MS, end))
+    this.#after(REMEMBER_MS, arrival, end)
   }
 
   #awaitRoutes(session: Session, arrival: SessionArrival): void {
@@ -321,8 +332,7 @@ export class SessionArrivals {
     const attempt = (): void => {
       this.#services.barrier.whenApplied('all', BARRIER_MS, isApplied => {
         if (isApplied) arrival.isRouted = true
-        else if (session.arrival === arrival)
-          arrival.until(this.#services.clock.schedule(BARRIER_PAUSE_MS, attempt))
+        else if (session.arrival === arrival) this.#after(BARRIER_PAUSE_MS, arrival, attempt)
       })
     }
     attempt()

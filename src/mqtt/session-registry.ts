@@ -226,6 +226,7 @@ export class SessionRegistry {
       connection.disconnect(reason.serverShuttingDown, 'the node is stopping')
     }
     this.#wills.stop()
+    this.moves.arrivals.stop()
   }
 
   #claim(request: ConnectRequest): void {

@@ -105,6 +105,19 @@ describe('A session that moves between nodes', function () {
     assert.equal(cluster.recordOf('x')?.how, 'moved')
   })
 
+  it('is not written about any more by a broker that has stopped', async () => {
+    ;(await subscriber(a, 2)).vanish()
+    const again = acknowledging(b.dial('x'))
+    await cluster.advance(20)
+    b.publish('t/1', 'while the tail is open', 2)
+    await cluster.advance(5000)
+    assert.deepEqual([textsOf(again), isGoneFrom(a)], [['while the tail is open'], true])
+    b.broker.stop()
+    const { appended } = b.journal
+    await cluster.advance(120_000)
+    assert.equal(b.journal.appended, appended)
+  })
+
   it('sends what was in flight again, as a duplicate, under the same packet identifiers, and no more at once', async () => {
     const client = await subscriber(a, 2)
     for (const text of range(30)) a.publish('t/1', text, text === '0' ? 1 : 2)
