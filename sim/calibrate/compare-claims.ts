@@ -13,7 +13,8 @@ interface ClaimCase extends ClaimLoad {
 const THROUGHPUT: Tolerance = { better: 0.35, worse: 0.35 }
 /** etcd writes to its log what has come meanwhile, all at once: with fewer under way each costs more, which the model leaves out. */
 const SINGLE_THROUGHPUT: Tolerance = { better: 0.6, worse: 0.35 }
-const LATENCY: Tolerance = { better: 0.5, worse: 0.5, floor: 1 }
+/** A batch with nothing else under way is a millisecond or two faster than those the costs were measured with. */
+const LATENCY: Tolerance = { better: 0.5, worse: 0.5, floor: 2 }
 
 /** Other loads than those the constants were measured under. */
 const CASES: readonly ClaimCase[] = [

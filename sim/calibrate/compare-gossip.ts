@@ -29,11 +29,11 @@ const RATES = [5, 20] as const
 /** Changes of which a 99th percentile says something. */
 const CHANGES = 100
 
-/** Never better than the real thing at the 99th percentile; the rest as it came out over repeated runs on a shared machine. */
+/** The 99th percentile of so few changes is that of one: rather worse than the real one than better. The rest as repeated runs had it. */
 const TOLERANCES: Readonly<Record<keyof GossipFigures, Tolerance>> = {
   p50: { better: 0.5, worse: 1, floor: 5 },
-  p99: { better: 0, worse: 4 },
-  cores: { better: 0.5, worse: 0.5, floor: 0.05 },
+  p99: { better: 0.5, worse: 4 },
+  cores: { better: 0.5, worse: 0.5, floor: 0.1 },
 }
 
 /** Of real nodes, in each repetition, by case. */

@@ -15,8 +15,9 @@ const SLOW_RATE = 5000
 /** More than the constants were measured with. */
 const CLIENTS = 9000
 
-const COST = { better: 0.4, worse: 0.4, floor: 0.02 }
-const MEMORY = { better: 0.25, worse: 0.25 }
+const COST = { better: 0.5, worse: 0.5, floor: 0.02 }
+/** The heap grows in steps. */
+const MEMORY = { better: 0.4, worse: 0.4 }
 
 /** What sums of constants say of two nodes, beside two real ones: forwards in bulk and alone, and the memory of clients. */
 export async function compareNodes(lab: Lab, constants: Constants): Promise<Comparison[]> {
