@@ -209,9 +209,11 @@ export class SessionClaims {
       this.#willOf(clientId, owned)
     const leaving = [...(this.#holder?.leaving() ?? [])]
     const kept = this.#unowned([...(this.#holder?.unclaimed() ?? []), ...leaving])
-    const taken = await reclaim({ ...this.#contest, willOf }, [...this.#owned, ...kept])
     const moving = new Set(leaving.map(({ clientId }) => clientId))
-    return taken.filter(clientId => !moving.has(clientId))
+    // A claim that has begun is refused by now, and does not say who has the session.
+    const begun = new Set([...this.#claiming].filter(clientId => !this.#owned.has(clientId)))
+    const taken = await reclaim({ ...this.#contest, willOf }, [...this.#owned, ...kept])
+    return taken.filter(clientId => !moving.has(clientId) && !begun.has(clientId))
   }
 
   /** Sends the releases that wait. */
@@ -236,9 +238,8 @@ export class SessionClaims {
   *#unowned(sessions: Iterable<OwnedSession>): Iterable<readonly [ClientId, OwnedRecord]> {
     for (const { clientId, token } of sessions) {
       const expirySeconds = this.#holder?.expiryOf(clientId) ?? 0
-      const isKnown = this.#owned.has(clientId) || this.#claiming.has(clientId)
       const record = { token, modRevision: token.revision, expirySeconds, hasWill: false, willBytes: 0 }
-      if (!isKnown) yield [clientId, record]
+      if (!this.#owned.has(clientId)) yield [clientId, record]
     }
   }
 

@@ -257,6 +257,26 @@ describe('SessionClaims', () => {
       assert.deepEqual(rig.recordOf('x')?.token, token)
     })
 
+    it('claims again what is leaving though its client is just back, whose claim is refused', async () => {
+      const token = await rig.token(a, 'x')
+      a.claims.letGo('x')
+      await rig.delete(keys.session('x'))
+      await rig.token(b, 'x')
+      let answer: (answer: 'unreachable') => void = () => {}
+      a.answer = new Promise(resolve => (answer = resolve))
+      const wish = { clientId: 'x', cleanStart: false, expiryIntervalSeconds: 3600, will: undefined }
+      const claim = a.claims.claim(wish)
+      await rig.advance(100)
+      assert.equal(a.asks, 1)
+      await rig.delete(keys.session('x'))
+      a.leaving.push({ clientId: 'x', token, departure: { to: 'b', nextPosition: 1 } })
+      a.claims.start(100, 2)
+      assert.deepEqual(await rig.settled(a.claims.reclaimAll()), [])
+      assert.deepEqual([rig.recordOf('x')?.node, rig.recordOf('x')?.token], ['a', token])
+      answer('unreachable')
+      assert.deepEqual(await rig.settled(claim), { status: 'refused', reason: 'unavailable' })
+    })
+
     it('takes nothing for nobody’s by a claim that began before: its owner may claim it again yet', async () => {
       await rig.token(a, 'x')
       let answer: (answer: 'unreachable') => void = () => {}
