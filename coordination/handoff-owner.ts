@@ -37,7 +37,7 @@ const OFFERS_MAX = 2
 
 export class HandoffOwner {
   readonly #context: OwnerContext
-  readonly #transfer: Pick<SessionTransfer, 'consentClean' | 'offer'>
+  readonly #transfer: Pick<SessionTransfer, 'consentClean' | 'isStaged' | 'offer'>
   readonly #rules: Pick<ConsentRules, 'mayLeave'>
   /** Keys of questions being answered. */
   readonly #underWay = new Set<string>()
@@ -46,7 +46,7 @@ export class HandoffOwner {
 
   constructor(
     context: OwnerContext,
-    transfer: Pick<SessionTransfer, 'consentClean' | 'offer'>,
+    transfer: Pick<SessionTransfer, 'consentClean' | 'isStaged' | 'offer'>,
     rules: Pick<ConsentRules, 'mayLeave'>,
   ) {
     this.#context = context
@@ -104,6 +104,8 @@ export class HandoffOwner {
     claimant: NodeId,
   ): Promise<HandoffAnswer> {
     if (this.#holder === undefined || !this.#rules.mayLeave(clientId, token)) return 'retry'
+    // What is staged here may be in force by the record, which this node would learn with its next claim.
+    if (!cleanStart && this.#transfer.isStaged(clientId)) return 'retry'
     const expirySeconds = this.#holder.expiryOf(clientId) ?? 0
     if (cleanStart || expirySeconds === 0) return this.#transfer.consentClean(clientId, token, claimant)
     if (this.#underWay.size > limits.handoffsUnderWayMax) return 'refused'

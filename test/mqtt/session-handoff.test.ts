@@ -165,6 +165,24 @@ describe('A session whose owner is cut off from the node its client comes to', f
     assert.equal(cluster.recordOf('x')?.node, open[0] === back ? 'a' : 'b')
   })
 
+  it('is not given away without its state by an owner that has it staged, and has not heard that it is the owner', async () => {
+    ;(await subscriber()).vanish()
+    const elsewhere = b.dial('x')
+    await cluster.advance(4)
+    b.store.setContact('deaf') // what it writes arrives, no answer comes back
+    while (cluster.recordOf('x')?.node !== 'b') await cluster.advance(1)
+    cluster.setLink(a, b, false)
+    await cluster.advance(20_000)
+    b.store.setContact('open')
+    assert.deepEqual([codeOf(elsewhere), b.transfer.isStaged('x')], [0x88, true])
+    assert.equal(await answered(a.dial('x'), 30_000), 0x88)
+    cluster.setLink(a, b, true)
+    await cluster.advance(5000)
+    const back = a.dial('x')
+    assert.equal(await answered(back), 0)
+    assert.equal(back.of('connack')[0]?.sessionPresent, true)
+  })
+
   for (const victim of ['owner', 'claimant', 'third'] as const) {
     it(`has at most one owner at every moment, and is kept, whenever the ${victim} dies on the way`, async function () {
       this.timeout(120_000)
