@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -14,11 +14,13 @@ const WEB_SOCKET = { path: '/mqtt', messageBytesMax: 1024 }
 describe('listen', () => {
   let certificates: Certificates
   let listeners: Listener[]
+  let smallProcess: ChildProcess | undefined
   before(() => (certificates = new Certificates()))
   after(() => certificates.remove())
   beforeEach(() => (listeners = []))
   afterEach(async () => {
     for (const listener of listeners) await listener.close()
+    smallProcess?.kill()
   })
 
   async function listenTcp(
@@ -106,6 +108,7 @@ describe('listen', () => {
     const child = spawn('sh', ['-c', 'ulimit -n 60; exec "$0" "$1"', process.execPath, program], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
+    smallProcess = child
     const [url] = (await once(child.stdout, 'data')) as [Buffer]
     const port = Number(new URL(url.toString().trim()).port)
     const clients = Array.from({ length: 100 }, () =>
