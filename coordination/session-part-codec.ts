@@ -17,7 +17,7 @@ import type {
 import type { Debt } from '../src/core/ports/routing.ts'
 import type { MessageId, Publication } from '../src/core/publication.ts'
 import type { QoS } from '../src/core/qos.ts'
-import { isNodeId } from '../src/core/ids.ts'
+import { isNodeId, type NodeId } from '../src/core/ids.ts'
 
 const SUBSCRIPTION = 1
 const MESSAGE = 2
@@ -29,6 +29,7 @@ const DEBT = 7
 // Of a tail mark.
 const LOOSE = 1
 const PASSED = 2
+const HELD = 4
 
 /** Writes values one behind the other into a buffer that grows. */
 export class PartWriter {
@@ -101,13 +102,16 @@ export class PartWriter {
     this.number(record.departure?.nextPosition ?? 0)
     this.number(record.departure?.restTo ?? 0)
     this.byte(tails.length)
-    for (const { from, token, position, restTo, isLoose, isPassed } of tails) {
+    for (const { from, token, position, restTo, isLoose, isPassed, owing = [], heldAt } of tails) {
       this.text(from)
       this.number(token.epoch)
       this.number(token.revision)
       this.number(position)
       this.number(restTo ?? 0)
-      this.byte((isLoose === true ? LOOSE : 0) | (isPassed === true ? PASSED : 0))
+      const isHeld = heldAt !== undefined
+      this.byte((isLoose === true ? LOOSE : 0) | (isPassed === true ? PASSED : 0) | (isHeld ? HELD : 0))
+      this.nodes(owing)
+      if (isHeld) this.number(heldAt)
     }
     this.ids(floors)
     this.byte(gaps.length)
@@ -127,6 +131,12 @@ export class PartWriter {
       this.number(incarnation)
       this.number(number)
     }
+  }
+
+  /** At most 65,535. */
+  nodes(nodes: readonly NodeId[]): void {
+    this.uint16(nodes.length)
+    for (const nodeId of nodes) this.text(nodeId)
   }
 
   part(part: SessionPart): void {
@@ -298,12 +308,12 @@ export class PartReader {
     const departure = { nextPosition: this.count(), ...this.#restTo() }
     const tails: TailMark[] = []
     for (let left = this.byte(); left > 0; left--) {
-      const from = this.text()
-      if (!isNodeId(from)) throw new Unreadable()
+      const from = this.#node()
       const token = { epoch: this.count(), revision: this.count() }
       const position = this.count()
       const rest = this.#restTo()
       const flags = this.byte()
+      const owing = this.nodes()
       tails.push({
         from,
         token,
@@ -311,13 +321,14 @@ export class PartReader {
         ...rest,
         ...((flags & LOOSE) > 0 ? { isLoose: true } : {}),
         ...((flags & PASSED) > 0 ? { isPassed: true } : {}),
+        ...(owing.length > 0 ? { owing } : {}),
+        ...((flags & HELD) > 0 ? { heldAt: this.count() } : {}),
       })
     }
     const floors = this.ids()
     const gaps: IngressGap[] = []
     for (let left = this.byte(); left > 0; left--) {
-      const from = this.text()
-      if (!isNodeId(from)) throw new Unreadable()
+      const from = this.#node()
       gaps.push({ from, incarnation: this.count(), above: this.count(), upTo: this.count() })
     }
     const hadWills = this.ids()
@@ -338,6 +349,12 @@ export class PartReader {
     for (let left = this.uint16(); left > 0; left--)
       ids.push({ incarnation: this.count(), number: this.count() })
     return ids
+  }
+
+  nodes(): NodeId[] {
+    const nodes: NodeId[] = []
+    for (let left = this.uint16(); left > 0; left--) nodes.push(this.#node())
+    return nodes
   }
 
   part(): SessionPart {
@@ -395,9 +412,14 @@ export class PartReader {
     }
   }
 
-  #debt(): Debt {
+  #node(): NodeId {
     const nodeId = this.text()
     if (!isNodeId(nodeId)) throw new Unreadable()
+    return nodeId
+  }
+
+  #debt(): Debt {
+    const nodeId = this.#node()
     const expiresAtMs = this.byte() === 0 ? undefined : this.#nowMs + this.number()
     return { nodeId, expiresAtMs, frame: this.data() }
   }

@@ -52,17 +52,19 @@ export class TransferTail {
   readonly #subject: TailSubject
   #to: NodeId
   #position: number
-  /** `caught-up`: of nodes that are gone something may still come. `ending`: nothing comes any more. */
+  /** `caught-up`: only of nodes that are gone something may still come. `ending`: nothing comes any more. */
   #phase: 'following' | 'flushing' | 'caught-up' | 'ending' = 'following'
   #floors: readonly MessageId[] = []
+  /** Nodes that are gone and may have something left; undefined: live ones may, too. */
+  #owing: readonly NodeId[] | undefined
+  /** What the new owner was told of these, and then what it has heard. */
+  #owingSaid: readonly NodeId[] | undefined
+  #owingKnown: readonly NodeId[] | undefined
+  #isUnsharedKept = false
   #timer: Timer | undefined
   /** No frame is under way. */
   #isPolling = false
   #pollMs = POLL_FIRST_MS
-  #hasMembersFlushed = false
-  #hasAllFlushed = false
-  /** The new owner has said that it knows. */
-  #isCaughtUpKnown = false
   #unanswered = 0
   #isClosed = false
 
@@ -98,6 +100,7 @@ export class TransferTail {
     writer.number(token.revision)
     writer.text(clientId)
     writer.ids(this.#floors)
+    writer.nodes(this.#owing ?? [])
     let sent = 0
     for (const message of messages) {
       if (writer.length >= limits.tailFrameBytes) break
@@ -105,7 +108,10 @@ export class TransferTail {
       sent++
     }
     const isAll = sent === messages.length && messages.length < MESSAGES_PER_FRAME
-    if (isAll && this.#phase === 'caught-up') writer.setByte(1, 1)
+    if (isAll && this.#phase === 'caught-up') {
+      writer.setByte(1, 1)
+      this.#owingSaid = this.#owing
+    }
     if (isAll && this.#phase === 'ending') writer.setByte(1, 2)
     channel.sendBytes(this.#to, writer.bytes)
     this.#again(ANSWER_MS)
@@ -136,7 +142,7 @@ export class TransferTail {
     this.#holder.tailKept(clientId, this.#position)
     if (isFurther) this.#pollMs = POLL_FIRST_MS
     const hasMore = this.#holder.tail(clientId, this.#position, 1).length > 0
-    if (end === 'caught-up') this.#isCaughtUpKnown = true
+    if (end === 'caught-up') this.#owingKnown = this.#owingSaid
     if (end === 'complete' && !hasMore) {
       this.#holder.forget(clientId)
       this.#end()
@@ -158,16 +164,14 @@ export class TransferTail {
   #flush(): void {
     this.#phase = 'flushing'
     this.#holder.withdrawShared(this.#subject.clientId)
-    this.#holder.whenFlushed('members', () => {
-      this.#hasMembersFlushed = true
+    this.#holder.whenFlushed(owing => {
+      this.#owing = owing
       this.#goOn()
     })
     // Before the new owner ceases to wait for what comes here: else, after a restart, a member here would still take its share.
     this.#holder.whenKept(() => {
-      this.#holder.whenFlushed('all', () => {
-        this.#hasAllFlushed = true
-        this.#goOn()
-      })
+      this.#isUnsharedKept = true
+      this.#goOn()
     })
   }
 
@@ -179,20 +183,18 @@ export class TransferTail {
 
   /** True when the next frame has something new to say. Traffic may go on all the while. */
   #advance(): boolean {
-    if (this.#hasAllFlushed && this.#phase !== 'ending') {
+    if (this.#owing?.length === 0 && this.#isUnsharedKept && this.#phase !== 'ending') {
       this.#phase = 'ending'
       this.#floors = this.#holder.withdraw(this.#subject.clientId)
       return true
     }
-    if (this.#hasMembersFlushed && this.#phase === 'flushing') {
-      this.#phase = 'caught-up'
-      return true
-    }
-    return false
+    if (this.#owing !== undefined && this.#phase === 'flushing') this.#phase = 'caught-up'
+    return this.#phase === 'caught-up' && this.#owing !== this.#owingSaid
   }
 
   #hasNothingToSay(): boolean {
-    const isWaiting = this.#phase === 'flushing' || (this.#phase === 'caught-up' && this.#isCaughtUpKnown)
+    const isKnown = this.#phase === 'caught-up' && this.#owingKnown === this.#owing
+    const isWaiting = this.#phase === 'flushing' || isKnown
     return isWaiting && this.#holder.tail(this.#subject.clientId, this.#position, 1).length === 0
   }
 
@@ -207,6 +209,7 @@ export class TransferTail {
       const isPointless = found.outcome === 'ended' || (found.outcome === 'moved' && !isMeant && isRefused)
       if (isMeant) {
         this.#to = found.to
+        this.#owingKnown = undefined
         this.run()
       } else if (isPointless) {
         if (this.#holder.isLeaving(clientId, token)) this.#holder.forget(clientId)

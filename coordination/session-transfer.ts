@@ -157,12 +157,13 @@ export class SessionTransfer {
       const token = { epoch: reader.count(), revision: reader.count() }
       const clientId = reader.text()
       const floors = reader.ids()
+      const owing = reader.nodes()
       const entries: QueuedRecord[] = []
       while (!reader.isAtEnd) entries.push(reader.message())
-      return end === undefined ? undefined : { end, token, clientId, floors, entries }
+      return end === undefined ? undefined : { end, token, clientId, floors, owing, entries }
     })
     if (read === undefined) return false
-    const { end, token, clientId, floors, entries } = read
+    const { end, token, clientId, floors, owing, entries } = read
     const { epoch, revision } = token
     const reply = { type: 'tail-answer', clientId, epoch, revision, end }
     const holder = this.#holder
@@ -174,7 +175,7 @@ export class SessionTransfer {
       this.#context.channel.send(from.nodeId, { ...reply, state: answer })
       return true
     }
-    if (end === 'caught-up') holder?.tailCaughtUp(clientId, origin)
+    if (end === 'caught-up') holder?.tailCaughtUp(clientId, origin, owing)
     else if (end === 'complete') holder?.endTail(clientId, origin, floors)
     const kept = { ...reply, state: 'kept', ...answer }
     if (entries.length === 0 && end !== 'complete') this.#context.channel.send(from.nodeId, kept)

@@ -10,14 +10,14 @@
 import type { NodeId } from '../src/core/ids.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { PeerTransport } from '../src/core/ports/peer-transport.ts'
-import type { FlushScope } from '../src/core/ports/routing.ts'
 import { encodePosition, frameKind } from './forward-codec.ts'
 import type { ForwardPeer } from './forward-peer.ts'
 
 interface Wait {
   readonly round: number
-  readonly scope: FlushScope
-  readonly done: () => void
+  readonly heard: (owing: readonly NodeId[]) => void
+  /** Gone, and still to say so. */
+  owing: readonly NodeId[]
 }
 
 export class FlushRounds {
@@ -25,7 +25,10 @@ export class FlushRounds {
   readonly #clock: Clock
   readonly #peers: ReadonlyMap<NodeId, ForwardPeer>
   #round = 0
+  /** Not all live nodes have answered; in the order of their rounds, as below. */
   #waits: Wait[] = []
+  /** Those in which one that is gone has not. */
+  readonly #owed = new Map<NodeId, Wait[]>()
   #isCheckDue = false
 
   constructor(
@@ -38,15 +41,16 @@ export class FlushRounds {
   }
 
   /** As `Forwarder.whenFlushed`. */
-  whenFlushed(scope: FlushScope, done: () => void): void {
-    this.#waits.push({ round: ++this.#round, scope, done })
+  whenFlushed(heard: Wait['heard']): void {
+    this.#waits.push({ round: ++this.#round, heard, owing: [] })
     for (const [nodeId, peer] of this.#peers) this.ask(nodeId, peer)
     this.changed()
   }
 
   /** Asks a peer, unless it was asked and has not answered, or nothing is open. To be repeated when it can be asked. */
   ask(nodeId: NodeId, { flush, isResumed }: ForwardPeer): void {
-    const isDue = this.#waits.length > 0 && flush.flushed < this.#round && flush.asked <= flush.flushed
+    const isAwaited = this.#waits.length > 0 || this.#owed.has(nodeId)
+    const isDue = isAwaited && flush.flushed < this.#round && flush.asked <= flush.flushed
     if (!isDue || !isResumed) return
     const frame = encodePosition(frameKind.flush, this.#round)
     if (this.#transport.send(nodeId, 'forward', frame)) flush.asked = this.#round
@@ -86,22 +90,51 @@ export class FlushRounds {
 
   /** Who is to be waited for, or what they have said, is different from before. */
   changed(): void {
-    if (this.#isCheckDue || this.#waits.length === 0) return
+    if (this.#isCheckDue || (this.#waits.length === 0 && this.#owed.size === 0)) return
     this.#isCheckDue = true
     this.#clock.defer(() => this.#check())
   }
 
   #check(): void {
     this.#isCheckDue = false
-    const flushed = { members: Infinity, all: Infinity }
-    for (const { presence, flush } of this.#peers.values()) {
-      if (presence === 'forgotten') continue
-      flushed.all = Math.min(flushed.all, flush.flushed)
-      if (presence === 'member') flushed.members = Math.min(flushed.members, flush.flushed)
+    this.#checkGone()
+    let flushed = Infinity
+    for (const { presence, flush } of this.#peers.values())
+      if (presence === 'member') flushed = Math.min(flushed, flush.flushed)
+    const open = this.#waits.findIndex(({ round }) => round > flushed)
+    for (const wait of this.#waits.splice(0, open < 0 ? Infinity : open)) {
+      wait.owing = this.#owing(wait.round)
+      for (const nodeId of wait.owing) {
+        const waits = this.#owed.get(nodeId)
+        if (waits === undefined) this.#owed.set(nodeId, [wait])
+        else waits.push(wait)
+      }
+      wait.heard(wait.owing)
     }
-    const ready = this.#waits.filter(({ round, scope }) => round <= flushed[scope])
-    if (ready.length === 0) return
-    this.#waits = this.#waits.filter(({ round, scope }) => round > flushed[scope])
-    for (const { done } of ready) done()
+  }
+
+  /** Those that were gone have answered, or are forgotten. */
+  #checkGone(): void {
+    for (const [nodeId, waits] of this.#owed) {
+      const flushed = this.#flushedOf(nodeId)
+      const open = waits.findIndex(({ round }) => round > flushed)
+      const answered = waits.splice(0, open < 0 ? Infinity : open)
+      if (waits.length === 0) this.#owed.delete(nodeId)
+      for (const wait of answered) {
+        wait.owing = wait.owing.filter(other => other !== nodeId)
+        wait.heard(wait.owing)
+      }
+    }
+  }
+
+  #owing(round: number): readonly NodeId[] {
+    const isOwing = (nodeId: NodeId): boolean => this.#flushedOf(nodeId) < round
+    return [...this.#peers.keys()].filter(isOwing)
+  }
+
+  /** The round in which that node has answered; a forgotten one owes nothing. */
+  #flushedOf(nodeId: NodeId): number {
+    const peer = this.#peers.get(nodeId)
+    return peer === undefined || peer.presence === 'forgotten' ? Infinity : peer.flush.flushed
   }
 }

@@ -128,11 +128,14 @@ export class ForwardReceiver {
     this.stats.received++
     const isExpired = publication.expiresAtMs !== undefined && publication.expiresAtMs <= nowMs
     if (isExpired) this.stats.expired++
+    const { local } = this.#components
+    local.sender = nodeId
     const storeSequence = this.#isTraced(frame)
       ? this.#deliverTraced(nodeId, frame, decoded, incoming.incarnation, isExpired)
       : isExpired
         ? 0
         : this.#deliver(nodeId, decoded, incoming.incarnation)
+    local.sender = undefined
     if (sequence === 0) return true
     if (storeSequence === undefined) this.#refuse(sender, sequence)
     incoming.delivered(sequence, storeSequence ?? 0, journal.committed)

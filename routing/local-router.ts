@@ -4,7 +4,7 @@
  * It asks the index, and remembers ids; it forwards nothing. Invariant: what it answers covers everything that anybody to
  * whom the publication was delivered must have on disk, also when the delivery was an earlier one.
  */
-import type { Incarnation } from '../src/core/ids.ts'
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { LocalIndex, SharedGroup, SharedTarget } from '../src/core/ports/routing.ts'
 import type { SeenEarlier, SeenJournal } from '../src/core/ports/seen-journal.ts'
@@ -27,6 +27,8 @@ export class LocalRouter {
   readonly point = new TracePoint()
   /** Subscribers the last ordinary delivery matched; -1 when it was a duplicate. */
   matchCount = 0
+  /** The other node of which a publication is at hand. */
+  sender: NodeId | undefined
   readonly #index: Pick<LocalIndex, 'match' | 'matchShared'>
   readonly #journal: RouterJournal
   readonly #seenJournal: SeenJournal

@@ -137,6 +137,10 @@ export class MeshRouter implements PublishRouter {
     this.#routeShared(publication, nodes, acceptance)
   }
 
+  get sender(): NodeId {
+    return this.#local.sender ?? this.#shared.self
+  }
+
   noteDelivered(id: MessageId): void {
     this.#local.noteDelivered(id)
   }

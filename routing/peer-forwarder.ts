@@ -14,7 +14,7 @@ import type { OutboxJournal } from '../src/core/ports/outbox-journal.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
 import type { PlainPacketReader } from '../src/core/ports/plain-packet-reader.ts'
 import type { RetainedSink } from '../src/core/ports/retained.ts'
-import type { Acceptance, Debt, FlushScope, Forwarder, SharedTarget } from '../src/core/ports/routing.ts'
+import type { Acceptance, Debt, Forwarder, SharedTarget } from '../src/core/ports/routing.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import type { PlainPacket, Publication } from '../src/core/publication.ts'
 import {
@@ -123,8 +123,8 @@ export class PeerForwarder implements Forwarder {
     return this.stats.heldBack
   }
 
-  whenFlushed(scope: FlushScope, done: () => void): void {
-    this.#flushes.whenFlushed(scope, done)
+  whenFlushed(heard: (owing: readonly NodeId[]) => void): void {
+    this.#flushes.whenFlushed(heard)
   }
 
   onWritable(listener: () => void): void {

@@ -95,6 +95,12 @@ export class DeliveryQueue {
     return position > this.#passed && this.#waiting[this.#indexOf(position)]?.position !== position
   }
 
+  /** The first place from there on that is behind everything sent, and all that waits before `end`. */
+  openFrom(position: number, end: number): number {
+    const last = this.#waiting[this.#indexOf(end) - 1]?.position ?? -1
+    return Math.max(position, this.#passed + 1, last + 1)
+  }
+
   /** Adds where its position says, which `isOpen`. */
   insert(message: QueuedMessage): void {
     this.#waiting.splice(this.#indexOf(message.position), 0, message)

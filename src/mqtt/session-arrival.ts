@@ -5,7 +5,7 @@
  * Invariant: of two copies of a publication with an id the session gets one, whichever way they come, as long as no more
  * are remembered than `limits` allows for it and for the node; beyond that one may come twice.
  */
-import type { Incarnation } from '../core/ids.ts'
+import type { Incarnation, NodeId } from '../core/ids.ts'
 import { limits } from '../core/limits.ts'
 import type { Timer } from '../core/ports/clock.ts'
 import type { KnownRecord } from '../core/ports/session-journal.ts'
@@ -27,13 +27,18 @@ export class SessionArrival {
   isRouted = false
   /** That is being found out. */
   isAwaitingRoutes = false
+  /** Nodes of which something that came directly may wait. */
+  readonly senders = new Set<NodeId>()
+  /** Something that came directly waits for what nodes that were gone may owe an earlier owner. */
+  readonly onHeld: () => void
   readonly #budget: IdBudget
   readonly #ids = new Map<Incarnation, Map<number, Knowledge>>()
   #count = 0
   readonly #timers: Timer[] = []
 
-  constructor(budget: IdBudget) {
+  constructor(budget: IdBudget, onHeld: () => void) {
     this.#budget = budget
+    this.onHeld = onHeld
   }
 
   /** Remembers the publication. True when the session has had it; `isForMember`: by a shared subscription alone. */

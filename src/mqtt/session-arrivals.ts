@@ -3,14 +3,14 @@
  *
  * What is staged is on disk and otherwise invisible. Once in force, the session's client gets what was handed over at once;
  * what comes here directly is queued behind a gap in the positions, in which the tail finds its place, and held until the
- * old owners have caught up, or for `HOLD_MS` in which no more of a long queue came (counted). What comes here directly to a
- * session that is back before this node
- * had caught up comes late, out of order (counted too). Invariant: what is answered as kept is on disk once
- * the journal has committed, and of a publication that comes both ways one copy is kept: while a tail may follow by its id,
- * which at QoS 2 is on disk as long as its message was, and then by itself; later by the floors its owner left, below which a
- * direct copy is a late one.
+ * old owners have caught up, or for `HOLD_MS` in which no more of a long queue came (counted). They do not wait for nodes that
+ * are gone: when such a one is back, what comes from it directly, with all that follows, is held as long, until the old owners
+ * have what it had for them. What comes here directly to a session that is back before this node had caught up comes late, out
+ * of order (counted too). Invariant: what is answered as kept is on disk once the journal has committed, and of a publication
+ * that comes both ways one copy is kept: while a tail may follow by its id, which at QoS 2 is on disk as long as its message
+ * was, and then by itself; later by the floors its owner left, below which a direct copy is a late one.
  */
-import type { ClientId, FencingToken } from '../core/ids.ts'
+import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
 import type {
   KnownRecord,
@@ -38,7 +38,7 @@ import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
 import { parseFilter } from './shared-filter.ts'
-import { behind, directFrom, heldFrom, markOf, restAtOf } from './tail-marks.ts'
+import { behind, directFrom, givenUp, heldAt, heldFrom, markOf, restAtOf } from './tail-marks.ts'
 import { TailPlaces } from './tail-places.ts'
 
 /** Logged of a session to which messages may come out of order. */
@@ -139,7 +139,7 @@ export class SessionArrivals {
       // Messages for its earlier time here may still come, which no later owner has seen: what was had before that stands.
       session.floors = replaced?.floors
       session.loosenTails()
-      if (own.isPassed !== true) this.#late(clientId)
+      if (own.isPassed !== true || own.owing !== undefined) this.#late(clientId)
     }
     this.#openGaps(session, staged, own !== undefined)
     closePassed(session, marks)
@@ -228,12 +228,17 @@ export class SessionArrivals {
     return { position, isRouted }
   }
 
-  tailCaughtUp(clientId: ClientId, from: StagedOrigin): void {
+  tailCaughtUp(clientId: ClientId, from: StagedOrigin, owing: readonly NodeId[]): void {
     const session = this.#keeper.get(clientId)
     const mark = session && markOf(session.tails, from)
-    if (session !== undefined && mark !== undefined && session.departure === undefined) {
-      this.#pass(session, other => other === mark)
-    }
+    if (session === undefined || mark === undefined || session.departure !== undefined) return
+    if (mark.isPassed === true && owing.length === 0 && mark.owing === undefined) return
+    const isAwaited = owing.some(nodeId => session.arrival?.senders.has(nodeId))
+    this.#change(session, other => {
+      if (other !== mark) return other
+      if (isAwaited) return { ...mark, owing }
+      return owing.length > 0 ? { ...givenUp(mark), owing } : givenUp(mark)
+    })
   }
 
   endTail(clientId: ClientId, from: StagedOrigin, floors: readonly MessageId[]): void {
@@ -267,7 +272,9 @@ export class SessionArrivals {
 
   #remember(session: Session, known: readonly KnownRecord[]): SessionArrival {
     session.arrival?.end()
-    const arrival = new SessionArrival(this.#budget)
+    const arrival = new SessionArrival(this.#budget, () => {
+      this.#after(HOLD_MS, arrival, () => this.#giveUp(session, mark => mark.heldAt !== undefined))
+    })
     for (const { id, isOfNode } of known) {
       if (isOfNode === true) arrival.wasHere(id)
       else arrival.isRepeated({ id }, true)
@@ -292,18 +299,25 @@ export class SessionArrivals {
         this.#after(HOLD_MS, arrival, release) // a long queue, and it comes
         return
       }
-      if (session.tails.some(({ isPassed }) => isPassed !== true)) this.#late(session.clientId)
-      this.#pass(session, () => true)
+      this.#giveUp(session, mark => mark.isPassed !== true)
     }
     this.#after(HOLD_MS, arrival, release)
+    for (const { owing = [] } of session.tails) for (const nodeId of owing) arrival.senders.add(nodeId)
+    if (heldAt(session.tails) < Infinity) arrival.onHeld()
   }
 
-  /** Those owners are not waited for any more, neither here nor where the session goes from here. */
-  #pass(session: Session, isMeant: (mark: TailMark) => boolean): void {
-    if (session.tails.some(mark => mark.isPassed !== true && isMeant(mark))) {
-      session.tails = session.tails.map(mark => (isMeant(mark) ? { ...mark, isPassed: true } : mark))
-      if (session.isJournaled) this.#services.journal.putSession(session.record())
-    }
+  /** What came directly has waited long enough. */
+  #giveUp(session: Session, isMeant: (mark: TailMark) => boolean): void {
+    if (!session.tails.some(isMeant)) return
+    this.#late(session.clientId)
+    this.#change(session, mark => (isMeant(mark) ? givenUp(mark) : mark))
+  }
+
+  /** What came directly waits for something else from now on, here and where the session goes from here. */
+  #change(session: Session, changed: (mark: TailMark) => TailMark): void {
+    session.tails = session.tails.map(changed)
+    if (heldFrom(session.tails) === Infinity) session.arrival?.senders.clear()
+    if (session.isJournaled) this.#services.journal.putSession(session.record())
     letGo(session)
   }
 

@@ -1,6 +1,5 @@
 /** The MQTT side of sessions that move between nodes, as coordination sees it: departures and arrivals under one roof. */
 import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
-import type { FlushScope } from '../core/ports/routing.ts'
 import type { QueuedRecord, SessionPart, SessionRecord, StagedOrigin } from '../core/ports/session-journal.ts'
 import type {
   FreezeAnswer,
@@ -76,8 +75,8 @@ export class SessionMoves implements SessionHolder {
     this.#departures.withdrawShared(clientId)
   }
 
-  whenFlushed(scope: FlushScope, done: () => void): void {
-    this.#services.forwarder.whenFlushed(scope, done)
+  whenFlushed(heard: (owing: readonly NodeId[]) => void): void {
+    this.#services.forwarder.whenFlushed(heard)
   }
 
   withdraw(clientId: ClientId): readonly MessageId[] {
@@ -112,8 +111,8 @@ export class SessionMoves implements SessionHolder {
     return this.arrivals.takeTail(clientId, from, entries)
   }
 
-  tailCaughtUp(clientId: ClientId, from: StagedOrigin): void {
-    this.arrivals.tailCaughtUp(clientId, from)
+  tailCaughtUp(clientId: ClientId, from: StagedOrigin, owing: readonly NodeId[]): void {
+    this.arrivals.tailCaughtUp(clientId, from, owing)
   }
 
   endTail(clientId: ClientId, from: StagedOrigin, floors: readonly MessageId[]): void {

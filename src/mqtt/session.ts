@@ -26,6 +26,7 @@ import { IngressGaps } from './ingress-gaps.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { SessionArrival } from './session-arrival.ts'
 import { parseFilter } from './shared-filter.ts'
+import { endOfGap, heldAt, heldFrom } from './tail-marks.ts'
 import { willRecord, type Will } from './will.ts'
 
 /** The client's end, while it is connected. */
@@ -238,7 +239,10 @@ export class Session implements LocalDelivery {
   deliver(publication: Publication, match: LocalMatch): void {
     const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined || this.gaps !== undefined
     if (mayBeRepeated && match.qos > 0 && this.#hasHad(publication, match)) return
-    if (this.tails.length > 0) this.#noteDelivered(publication, match)
+    if (this.tails.length > 0) {
+      this.#noteDelivered(publication, match)
+      this.#awaitOwed(publication, match)
+    }
     if (match.qos > 0 && match.group === undefined && !this.takeWill(publication)) return
     this.#deliver(publication, match, match.retainAsPublished && publication.retain)
   }
@@ -416,19 +420,24 @@ export class Session implements LocalDelivery {
       this.#services.stats.droppedQueueFull++
       return
     }
-    this.#insert({
-      ...record,
-      position: queue.isOpen(record.position) ? record.position : queue.nextPosition,
-    })
+    this.#insert({ ...record, position: this.#placeFor(record.position) ?? queue.nextPosition })
   }
 
-  /** Moves a waiting message forward, to where an earlier owner had it, unless something behind that has been sent. */
+  /** Moves a waiting message forward, to where an earlier owner had it, unless what is behind that has been sent. */
   advance(waiting: QueuedRecord, position: number): void {
-    const queue = this.#messages()
-    if (position >= waiting.position || !queue.isOpen(position)) return
-    queue.take(waiting.position)
+    const place = this.#placeFor(position)
+    if (place === undefined || place >= waiting.position) return
+    this.#messages().take(waiting.position)
     if (this.isJournaled) this.#services.journal.dequeue(this.clientId, waiting.position)
-    this.#insert({ ...waiting, position })
+    this.#insert({ ...waiting, position: place })
+  }
+
+  /** Its own, or in front of what waits for such messages; undefined: at neither. */
+  #placeFor(position: number): number | undefined {
+    const queue = this.#messages()
+    if (queue.isOpen(position)) return position
+    const gap = heldAt(this.tails)
+    return gap === Infinity ? undefined : queue.openFrom(gap, endOfGap(gap))
   }
 
   #insert(record: QueuedRecord): void {
@@ -470,6 +479,22 @@ export class Session implements LocalDelivery {
     const isOrdinary = match.group === undefined // another member may be given a copy
     if (id !== undefined && qos === 2 && match.qos === 2 && isOrdinary)
       this.#services.router.noteDelivered(id)
+  }
+
+  /** From a node that may owe an earlier owner what it published before: that comes first. */
+  #awaitOwed({ qos }: Publication, match: LocalMatch): void {
+    if (this.arrival === undefined || Math.min(qos, match.qos) === 0 || match.group !== undefined) return
+    const { sender } = this.#services.router
+    this.arrival.senders.add(sender)
+    const isAwaited = ({ isPassed, owing, heldAt }: TailMark): boolean =>
+      isPassed === true && heldAt === undefined && owing?.includes(sender) === true
+    if (!this.tails.some(isAwaited)) return
+    const at = this.queue.nextPosition
+    this.queue.skipTo(endOfGap(at))
+    this.tails = this.tails.map(mark => (isAwaited(mark) ? { ...mark, heldAt: at } : mark))
+    this.queue.holdFrom = heldFrom(this.tails)
+    if (this.isJournaled) this.#services.journal.putSession(this.record())
+    this.arrival.onHeld()
   }
 
   /** It has that now, if it may have lacked it. */

@@ -130,8 +130,8 @@ describe('session part codec', () => {
       tails: [
         { from: 'a', token: { epoch: 1, revision: 1 }, position: 9, restTo: 11 },
         { from: 'c', token: { epoch: 1, revision: 3 }, position: 7, isLoose: true },
-        { from: 'd', token: { epoch: 1, revision: 4 }, position: 8, isPassed: true },
-        { from: 'e', token: { epoch: 1, revision: 5 }, position: 9, isLoose: true, isPassed: true },
+        { from: 'd', token: { epoch: 1, revision: 4 }, position: 8, isPassed: true, owing: ['g', 'h'] },
+        { from: 'e', token: { epoch: 1, revision: 5 }, position: 9, isLoose: true, isPassed: true, owing: ['g'], heldAt: 11 },
       ],
       floors: [{ incarnation: 2 ** 41, number: 12 }],
       gaps: [{ from: 'a', incarnation: 2 ** 41, above: 3, upTo: 2 ** 40 }],

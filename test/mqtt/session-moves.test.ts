@@ -352,6 +352,60 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', '1'], 0])
     })
 
+    describe('and its publisher’s node has been away', () => {
+      let client: MemoryClient
+
+      /** It has one message for the old owner on its disk, and another has come directly. */
+      beforeEach(async () => {
+        acknowledging(await subscriber(a, 2)).vanish()
+        c.gate.hold('a')
+        c.publish('t/1', '0', 2)
+        await cluster.advance(ACCEPT_TIMEOUT_MS + 100)
+        await cluster.kill(c)
+        client = acknowledging(b.dial('x'))
+        await cluster.advance(1000)
+        a.publish('t/1', 'meanwhile', 2)
+        await cluster.advance(100)
+        assert.deepEqual(textsOf(client), ['meanwhile'])
+        c = await cluster.boot('c', c.disk)
+        c.gate.hold('a')
+        await cluster.advance(100)
+        c.publish('t/1', '1', 2)
+        await cluster.advance(1000)
+        assert.deepEqual(textsOf(client), ['meanwhile'])
+      })
+
+      it('gets what that has for its old owner before what it publishes next', async () => {
+        c.gate.release('a')
+        await cluster.advance(500)
+        c.publish('t/1', '2', 2)
+        await cluster.advance(500)
+        assert.deepEqual([textsOf(client), isGoneFrom(a)], [['meanwhile', '0', '1', '2'], true])
+        assert.equal(b.broker.stats.tailsLate, 0)
+      })
+
+      it('waits for two seconds, once', async () => {
+        await cluster.advance(1100)
+        assert.deepEqual([textsOf(client), b.broker.stats.tailsLate], [['meanwhile', '1'], 1])
+        c.publish('t/1', '2', 2)
+        await cluster.advance(100)
+        assert.deepEqual(textsOf(client), ['meanwhile', '1', '2'])
+        c.gate.release('a')
+        await cluster.advance(500)
+        assert.deepEqual(textsOf(client), ['meanwhile', '1', '2', '0'])
+        assert.ok(isGoneFrom(a))
+      })
+
+      it('gets it in order on that very node, to which it moves on', async () => {
+        const there = acknowledging(c.dial('x'))
+        await cluster.advance(200)
+        assert.deepEqual([presentOf(there), textsOf(there)], [true, []])
+        c.gate.release('a')
+        await cluster.advance(1000)
+        assert.deepEqual([textsOf(there), c.broker.stats.tailsLate], [['0', '1'], 0])
+      })
+    })
+
     it('is said to get it late when it is back before its owner had it', async () => {
       const client = acknowledging(await subscriber(a, 2))
       client.vanish()

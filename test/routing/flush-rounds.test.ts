@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
-import type { FlushScope } from '../../src/core/ports/routing.ts'
 import { CountedAcceptance, ForwardingNode, publication } from './support/forwarding-node.ts'
 
 describe('FlushRounds', () => {
@@ -27,11 +26,16 @@ describe('FlushRounds', () => {
   })
 
   /** Asks on behalf of `a`. */
-  function asked(scope: FlushScope): { isDone: boolean } {
-    const outcome = { isDone: false }
-    a.forwarder.whenFlushed(scope, () => (outcome.isDone = true))
-    assert.equal(outcome.isDone, false, 'called back inside the call')
-    return outcome
+  function asked(): { heard: (readonly string[])[]; readonly isDone: boolean } {
+    const heard: (readonly string[])[] = []
+    a.forwarder.whenFlushed(owing => void heard.push([...owing]))
+    assert.equal(heard.length, 0, 'called back inside the call')
+    return {
+      heard,
+      get isDone() {
+        return heard.at(-1)?.length === 0
+      },
+    }
   }
 
   const sent = (from: ForwardingNode, text: string): void =>
@@ -41,14 +45,14 @@ describe('FlushRounds', () => {
     a.isJournaling = a.isHeld = true
     sent(b, '1')
     await clock.advance(20)
-    const first = asked('all')
+    const first = asked()
     await clock.advance(100)
     sent(b, '2')
     assert.deepEqual([a.received, first.isDone], [['1'], false])
     a.commit()
     await clock.advance(20)
     assert.equal(first.isDone, true)
-    const second = asked('all')
+    const second = asked()
     await clock.advance(100)
     assert.deepEqual([a.received, second.isDone], [['1', '2'], false])
     a.commit()
@@ -61,7 +65,7 @@ describe('FlushRounds', () => {
     sent(c, '1')
     await clock.advance(400)
     sent(c, '2')
-    const outcome = asked('members')
+    const outcome = asked()
     await clock.advance(20)
     a.transport.disconnect('c')
     await clock.advance(500)
@@ -79,10 +83,9 @@ describe('FlushRounds', () => {
     await clock.advance(400)
     await c.kill()
     a.know(b)
-    const members = asked('members')
-    const all = asked('all')
+    const outcome = asked()
     await clock.advance(10_000)
-    assert.deepEqual([members.isDone, all.isDone], [true, false])
+    assert.deepEqual(outcome.heard, [['c']])
     a.isHeld = false
     a.commit()
     const again = node('c', 4, c.disk)
@@ -90,25 +93,40 @@ describe('FlushRounds', () => {
     a.know(b, again)
     again.know(a, b)
     await clock.advance(500)
-    assert.deepEqual([a.received.at(-1), again.kept, all.isDone], ['1', 0, true])
+    assert.deepEqual([a.received.at(-1), again.kept, outcome.heard], ['1', 0, [['c'], []]])
   })
 
   it('waits no longer for a node that is forgotten', async () => {
     await c.kill()
     a.know(b)
-    const all = asked('all')
+    const outcome = asked()
     await clock.advance(1000)
-    assert.equal(all.isDone, false)
+    assert.deepEqual(outcome.heard, [['c']])
     a.forwarder.forget('c')
     await clock.advance(1)
-    assert.equal(all.isDone, true)
+    assert.deepEqual(outcome.heard, [['c'], []])
+  })
+
+  it('tells of each node that was gone when it has answered, and of those that are still gone', async () => {
+    await b.kill()
+    await c.kill()
+    a.know()
+    const outcome = asked()
+    await clock.advance(100)
+    assert.deepEqual(outcome.heard, [['b', 'c']])
+    const again = node('c', 4, c.disk)
+    await again.forwarder.restore()
+    a.know(again)
+    again.know(a)
+    await clock.advance(500)
+    assert.deepEqual(outcome.heard, [['b', 'c'], ['b']])
   })
 
   it('waits for nobody in a cluster of one', async () => {
     const alone = node('alone', 9)
     alone.know()
     let isDone = false
-    alone.forwarder.whenFlushed('all', () => (isDone = true))
+    alone.forwarder.whenFlushed(() => (isDone = true))
     await clock.advance(1)
     assert.equal(isDone, true)
   })

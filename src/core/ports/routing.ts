@@ -202,9 +202,6 @@ export interface SharedTarget {
   readonly filter: string
 }
 
-/** `members`: the live ones, with or without a link. `all`: nodes that are gone and may return, too. */
-export type FlushScope = 'members' | 'all'
-
 /** Hands publications to other nodes. */
 export interface Forwarder {
   /**
@@ -235,11 +232,12 @@ export interface Forwarder {
   /** As `PublishRouter.takeOver`. `self`: this node. */
   takeOver(self: NodeId, publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void
   /**
-   * Calls back, once and never inside this call, when each of these nodes has said that nothing is left of the publications at
-   * QoS ≥ 1 it had for this node when it was asked, outbox included: all are accepted here, and delivered. It is asked after
-   * this call, as soon as it can be, and waited for until it answers or is forgotten; that may be never.
+   * Calls back, never inside this call, when each live node has said that nothing is left of the publications at QoS ≥ 1 it had
+   * for this node when it was asked, outbox included: all are accepted here, and delivered. It is asked after this call, as soon
+   * as it can be. `owing`: those that are gone, may return, and have not said so. Called again whenever one of these has, or is
+   * forgotten; with none for the last time, which may be never.
    */
-  whenFlushed(scope: FlushScope, done: () => void): void
+  whenFlushed(heard: (owing: readonly NodeId[]) => void): void
   /**
    * Rises with each publication at QoS ≥ 1 that is given to a node whose queue is full: its publisher should not be read until
    * `onWritable`. Those of other publications are not concerned.
@@ -269,6 +267,8 @@ export interface PublishRouter {
    * outbox of an earlier life.
    */
   receivedUpTo(): readonly MessageId[]
+  /** While something is delivered to a session: the node it came from, this one for what is published here. */
+  readonly sender: NodeId
   /** Keeps the id with what the journal is given next: a session has the publication, and may be sent it again by another node. */
   noteDelivered(id: MessageId): void
   /** An id for a publication that may be routed later, by this node or another: a will. Undefined before the node has joined. */

@@ -1,6 +1,5 @@
 import type { ClientId, FencingToken, NodeId } from '../ids.ts'
 import type { MessageId } from '../publication.ts'
-import type { FlushScope } from './routing.ts'
 import type {
   DepartureMark,
   QueuedRecord,
@@ -121,7 +120,7 @@ export interface SessionHolder {
    */
   withdrawShared(clientId: ClientId): void
   /** As `Forwarder.whenFlushed`. */
-  whenFlushed(scope: FlushScope, done: () => void): void
+  whenFlushed(heard: (owing: readonly NodeId[]) => void): void
   /**
    * The new owner's routes are in force everywhere, and nothing is on its way by the old ones: they end. Answers up to which
    * number of each incarnation the session has had, or has in its tail, everything.
@@ -142,8 +141,8 @@ export interface SessionHolder {
   whenKept(done: () => void): void
   /** Messages that reached `from` while the session moved; those that came here directly as well are dropped. */
   takeTail(clientId: ClientId, from: StagedOrigin, entries: readonly QueuedRecord[]): TailAnswer
-  /** What came here directly may be delivered now; more may follow from nodes that are gone. */
-  tailCaughtUp(clientId: ClientId, from: StagedOrigin): void
+  /** What came here directly may be delivered now, but for that of nodes from which more may follow: these are gone. */
+  tailCaughtUp(clientId: ClientId, from: StagedOrigin, owing: readonly NodeId[]): void
   /** Nothing more will follow. `floors`: as `withdraw` answered. */
   endTail(clientId: ClientId, from: StagedOrigin, floors: readonly MessageId[]): void
   /** Seconds a session held here outlives its connection; undefined when there is none. */
