@@ -170,12 +170,16 @@ export class PartWriter {
   }
 
   message(record: QueuedRecord, wasSent: boolean): void {
-    const { position, qos, retain, subscriptionIdentifiers, publication } = record
+    const { position, qos, retain, subscriptionIdentifiers, publication, target } = record
     this.byte(MESSAGE)
-    this.byte(qos | (retain ? 4 : 0) | (wasSent ? 8 : 0))
+    this.byte(qos | (retain ? 4 : 0) | (wasSent ? 8 : 0) | (target === undefined ? 0 : 16))
     this.number(position)
     this.uint16(subscriptionIdentifiers.length)
     for (const identifier of subscriptionIdentifiers) this.uint32(identifier)
+    if (target !== undefined) {
+      this.text(target.group)
+      this.text(target.filter)
+    }
     this.#publication(publication)
   }
 
@@ -389,12 +393,14 @@ export class PartReader {
     const position = this.count()
     const subscriptionIdentifiers: number[] = []
     for (let left = this.uint16(); left > 0; left--) subscriptionIdentifiers.push(this.uint32())
+    const target = (flags & 16) === 0 ? undefined : { group: this.text(), filter: this.text() }
     const entry = {
       position,
       qos: qosOf(flags),
       retain: (flags & 4) !== 0,
       subscriptionIdentifiers,
       publication: this.#publication(),
+      ...(target && { target }),
     }
     return { entry, wasSent: (flags & 8) !== 0 }
   }

@@ -170,10 +170,7 @@ export class MeshRouter implements PublishRouter {
       if (mayTry) this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, attempt)
       return
     }
-    const group: MatchedGroup = {
-      local: this.#local.groups(publication.topic).find(found => isTarget(found, target)),
-      remote: this.#remote.matchShared(publication.topic)?.find(found => isTarget(found, target)),
-    }
+    const group = this.#matched(publication.topic, target)
     const known = this.#shared.chooseAnew(group, publication, nodeId)
     const chosen = mayTry ? (known ?? this.#unknownBut(nodeId)) : undefined
     if (chosen === undefined) {
@@ -182,6 +179,25 @@ export class MeshRouter implements PublishRouter {
     }
     this.#shared.stats.redispatched++
     this.#give(chosen, publication, group.local, target, acceptance, attempt)
+  }
+
+  giveToAnother(publication: Publication, target: SharedTarget, acceptance: Acceptance): void {
+    this.#local.forgetDelivered(publication, target)
+    const group = this.#matched(publication.topic, target)
+    const chosen = this.#shared.choose(group, publication) ?? this.#unknownBut(this.#shared.self)
+    if (chosen === undefined) {
+      this.#shared.stats.nobody++
+      return
+    }
+    this.#shared.stats.redispatched++
+    this.#give(chosen, publication, group.local, target, acceptance, 0)
+  }
+
+  #matched(topic: string, target: SharedTarget): MatchedGroup {
+    return {
+      local: this.#local.groups(topic).find(found => isTarget(found, target)),
+      remote: this.#remote.matchShared(topic)?.find(found => isTarget(found, target)),
+    }
   }
 
   /** Another node of which nothing is known, if possible a live one. */

@@ -52,7 +52,7 @@ export interface SharedStats {
   local: number
   /** Sent to another node's members. */
   forwarded: number
-  /** Chosen anew: the node chosen first had no member any more, or vanished. */
+  /** Chosen anew: the node chosen first had no member any more, or vanished, or the member's session ended. */
   redispatched: number
   /** Dropped: nobody had a member any more. */
   nobody: number

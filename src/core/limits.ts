@@ -137,6 +137,12 @@ export const limits = {
   floorsMax: 64,
   /** Ranges of numbers a moved session may lack; beyond it what is repeated of the oldest incarnations does not reach it. */
   gapsMax: 64,
+  /**
+   * Messages that sessions which are over leave to other members of their shared subscriptions: given to those in one turn, and of
+   * one session before the ones before are accepted; later ones wait.
+   */
+  estateMessagesPerTurnMax: 256,
+  estatePageMessagesMax: 64,
   /** Wills that a session knows it has had, two transactions of the leader's; an older one that is published again may come twice. */
   hadWillsMax: 128,
   /** Questions for sessions of owners without a link that a node has in the coordination store; later ones fail at once. */

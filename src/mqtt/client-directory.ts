@@ -33,6 +33,11 @@ export class ClientDirectory {
     return this.#registry.sessionCount
   }
 
+  /** Messages of ended sessions that other members of their shared subscriptions do not have yet. */
+  get estateCount(): number {
+    return this.#registry.estates.count
+  }
+
   /** Every session held here. May be kept and continued later: those added meanwhile come last, those gone are left out. */
   held(): Iterator<HeldSession, unknown> {
     return this.#registry.sessions.values()

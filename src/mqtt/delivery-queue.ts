@@ -6,6 +6,7 @@
  * span fewer than 65,535. Invariant: a message is in exactly one of the two places, and a packet identifier in flight is
  * never given to another message [MQTT-2.2.1-4].
  */
+import type { SharedTarget } from '../core/ports/routing.ts'
 import type { StoredQueueEntry } from '../core/ports/session-journal.ts'
 import type { Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
@@ -15,6 +16,8 @@ export interface QueuedMessage {
   readonly qos: QoS
   readonly retain: boolean
   readonly subscriptionIdentifiers: readonly number[]
+  /** As in `QueuedRecord`. */
+  readonly target?: SharedTarget | undefined
   /** Undefined once the client has it and only the rest of the QoS 2 exchange is due. */
   publication: Publication | undefined
   /** It may have been sent before: DUP is set [MQTT-3.3.1-1]. */

@@ -205,12 +205,13 @@ function partsOf(session: Session, nextPosition: number): readonly SessionPart[]
     qos,
     retain,
     subscriptionIdentifiers,
+    target,
   } of session.queue.waitingFrom(0)) {
     if (position >= nextPosition) break
     const entry =
       publication === undefined
         ? ({ position, isReleased: true } as const)
-        : { position, qos, retain, subscriptionIdentifiers, publication }
+        : { position, qos, retain, subscriptionIdentifiers, publication, ...(target && { target }) }
     parts.push({ type: 'entry', entry, wasSent: duplicate })
   }
   for (const { packetId, id } of session.receipts()) parts.push({ type: 'received', packetId, id })

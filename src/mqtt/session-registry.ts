@@ -17,6 +17,7 @@ import { acceptanceOf, refusalOf, type ConnectRequest } from './connect-request.
 import type { MqttServices } from './mqtt-services.ts'
 import { PendingEstablishments, type PendingEstablishment } from './pending-establishments.ts'
 import { reason } from './reason-codes.ts'
+import { SessionEstates } from './session-estates.ts'
 import { SessionMoves } from './session-moves.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
@@ -34,6 +35,8 @@ const LEAVING_MS = 60 * 60_000
 export class SessionRegistry {
   /** Sessions on their way to and from other nodes. */
   readonly moves: SessionMoves
+  /** What ended sessions leave to other members of their shared subscriptions. */
+  readonly estates: SessionEstates
   readonly #services: MqttServices
   readonly #connections = new Set<ClientConnection>()
   readonly #sessions = new Map<ClientId, Session>()
@@ -53,6 +56,7 @@ export class SessionRegistry {
     this.#wills = new WillScheduler(shared)
     this.#watch = new ConnectionWatch(shared, this.#connections)
     this.#establishments = new PendingEstablishments(shared.journal, pending => this.#finish(pending))
+    this.estates = new SessionEstates(shared)
     this.moves = new SessionMoves(this.#services, this.#keeper())
     this.#sweepTimer = shared.clock.repeat(SWEEP_INTERVAL_MS, () => this.#sweep())
     shared.journal.onCommitted(() => {
@@ -90,6 +94,7 @@ export class SessionRegistry {
     for (const session of this.#sessions.values()) {
       if (session.departure === undefined) this.#resumeWill(session) // else its will is on its way with it
     }
+    this.estates.serve()
     this.#services.scheduler.wake()
   }
 
@@ -109,6 +114,10 @@ export class SessionRegistry {
 
   /** Brings a stored session back, not yet claimed. Called before clients are accepted. */
   restore(stored: StoredSession): void {
+    if (stored.estate !== undefined) {
+      this.estates.restore(stored.estate, stored.queue)
+      return
+    }
     if (stored.staged !== undefined) {
       this.moves.arrivals.restore(stored, stored.staged)
       return
@@ -214,6 +223,7 @@ export class SessionRegistry {
     this.#watch.setSuspended(isSuspended)
     if (isSuspended) return
     for (const session of this.#sessions.values()) session.pump()
+    this.estates.wake()
     this.#services.scheduler.wake()
   }
 
@@ -227,6 +237,7 @@ export class SessionRegistry {
     }
     this.#wills.stop()
     this.moves.arrivals.stop()
+    this.estates.stop()
   }
 
   #claim(request: ConnectRequest): void {
@@ -410,10 +421,11 @@ export class SessionRegistry {
   }
 
   #end(session: Session, release: boolean): void {
+    const legacy = session.legacy()
     this.#sessions.delete(session.clientId)
     session.withdraw()
     this.#wills.sessionEnded(session.clientId)
-    if (session.isJournaled) this.#services.journal.deleteSession(session.clientId)
+    this.estates.add(session, legacy)
     if (release) this.#services.ownership.release(session.clientId, session.token)
   }
 
@@ -422,6 +434,7 @@ export class SessionRegistry {
     this.#watch.checkSilence()
     // Before it serves, wills of sessions that are over by now do not count yet.
     if (!this.#isServing || !ownership.mayAcknowledge()) return
+    this.estates.wake()
     const wallMs = clock.wallNow()
     for (const session of this.#sessions.values()) {
       const { expiryIntervalSeconds, disconnectedAtMs, departure } = session

@@ -7,7 +7,7 @@
  */
 import type { ClientId, FencingToken, Incarnation } from '../core/ids.ts'
 import { limits } from '../core/limits.ts'
-import type { LocalDelivery, LocalMatch, LocalSubscription } from '../core/ports/routing.ts'
+import type { LocalDelivery, LocalMatch, LocalSubscription, SharedTarget } from '../core/ports/routing.ts'
 import type {
   DepartureMark,
   QueuedRecord,
@@ -47,6 +47,11 @@ export interface SessionClient {
   awaitStore(): void
   /** Another connection, or another node, takes the session over: ends this one with 0x8E [MQTT-3.1.4-3]. */
   takeOver(detail: string): void
+}
+
+/** A message of a session that is over, for another member of the shared subscription it came by. */
+export type LegacyMessage = Required<Pick<QueuedRecord, 'position' | 'publication'>> & {
+  readonly target: SharedTarget
 }
 
 /** A QoS 2 publication of the client that it has not released. */
@@ -226,6 +231,26 @@ export class Session implements LocalDelivery {
   unroute(): void {
     for (const subscription of this.subscriptions.values()) this.#unindex(subscription)
     this.subscriptions.clear()
+  }
+
+  /**
+   * Of its messages, in order, those another member of their shared subscription gets once the session is over: its client has
+   * not acknowledged them, and at QoS 2 their sending has not begun [MQTT-4.8.2-5]. Of a session that has moved those its new
+   * owner does not have; whether that one has begun to send what it may have taken is not known. What came by a shared
+   * subscription that its client has ended since is still delivered to it, as section 3.10.4 allows, and is among them.
+   */
+  legacy(): readonly LegacyMessage[] {
+    const queue = this.#queue
+    if (queue === undefined) return []
+    const { departure } = this
+    const left: LegacyMessage[] = []
+    for (const { position, qos, target, publication, duplicate } of queue.waitingFrom(
+      departure?.nextPosition ?? 0,
+    )) {
+      if (target === undefined || publication === undefined) continue
+      if (qos < 2 || (!duplicate && departure === undefined)) left.push({ position, target, publication })
+    }
+    return left
   }
 
   /** Ends the session. The journal is left to the caller. */
@@ -511,9 +536,11 @@ export class Session implements LocalDelivery {
       this.#services.stats.droppedQueueFull++
       return
     }
-    const { subscriptionIdentifiers } = match
+    const { subscriptionIdentifiers, group, filter } = match
     const position = queue.nextPosition
-    const record = { position, qos, retain, subscriptionIdentifiers, publication }
+    const common = { position, qos, retain, subscriptionIdentifiers, publication }
+    const record =
+      group === undefined || filter === undefined ? common : { ...common, target: { group, filter } }
     const storeSequence = this.isJournaled ? this.#services.journal.enqueue(this.clientId, record) : 0
     queue.add({ ...record, duplicate: false, storeSequence })
     this.pump()

@@ -86,7 +86,7 @@ export class BrokerControl implements NodeControl {
     this.#drain = new Drain({
       ...context,
       ownership: coordinator,
-      backlog: () => backlogOf(context.forwarder.queues()),
+      backlog: () => backlogOf(context.forwarder.queues(), context.clients.estateCount),
       member: {
         isServing: () => context.isServing(),
         targets: () =>
@@ -225,8 +225,9 @@ export class BrokerControl implements NodeControl {
   }
 }
 
-function backlogOf(queues: readonly ForwardQueueStatus[]): ForwardBacklog {
-  let messagesForMembers = 0
+/** `estateCount`: messages that ended sessions leave to other members of their groups, who are most often elsewhere. */
+function backlogOf(queues: readonly ForwardQueueStatus[], estateCount: number): ForwardBacklog {
+  let messagesForMembers = estateCount
   let messagesForGone = 0
   for (const { presence, waiting, outboxMessages } of queues) {
     if (presence === 'member') messagesForMembers += Math.max(waiting, outboxMessages)

@@ -102,7 +102,9 @@ export function forwardQueueMetrics(
     {
       name: 'routing_shared_redispatched_total',
       type: 'counter',
-      help: 'Messages of shared subscriptions given to another node: the first had no member any more, or vanished.',
+      help:
+        'Messages of shared subscriptions given to another member: the node chosen first had none any more, or vanished, or the ' +
+        'session of the member ended before it had acknowledged them.',
       read: () => shared.stats.redispatched,
     },
     {

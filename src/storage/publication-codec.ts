@@ -91,8 +91,15 @@ export function qosOf(key: string, value: number): QoS {
 }
 
 /** Writes a text behind its length in bytes; returns where it ends. */
-function writeText(bytes: Buffer, at: number, text: string): number {
+export function writeText(bytes: Buffer, at: number, text: string): number {
   const length = bytes.write(text, at + 2)
   bytes.writeUInt16BE(length, at)
   return at + 2 + length
+}
+
+/** Reads what `writeText` wrote at `start`, and where it ends. Throws `GrapevineError` STORE_CORRUPT naming the key. */
+export function readText(key: string, bytes: Buffer, start: number): readonly [text: string, end: number] {
+  const end = start + 2 <= bodyEnd(bytes) ? start + 2 + bytes.readUInt16BE(start) : Infinity
+  if (end > bodyEnd(bytes)) throw corrupt(key, 'its lengths do not fit')
+  return [bytes.toString('utf8', start + 2, end), end]
 }

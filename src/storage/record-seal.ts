@@ -9,10 +9,11 @@ import { GrapevineError } from '../core/errors.ts'
  * version is told apart from a damaged one. Numbers are big-endian; integers beyond 32 bits are IEEE doubles, exact to 2^53.
  */
 
-const VERSION = 5
+const VERSION = 6
 /**
  * Version 2 differs in that publications have no ids, which their flags say, version 3 in that messages in an outbox have no
- * publisher, version 4 in that no retained message lacks its payload; they are read, not written.
+ * publisher, version 4 in that no retained message lacks its payload, version 5 in that no queued message names a shared
+ * subscription; they are read, not written.
  */
 const VERSION_READ_MIN = 2
 const kinds = {

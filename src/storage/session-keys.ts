@@ -11,10 +11,11 @@ import { corrupt } from './record-seal.ts'
  *   session/<client>/3/<packet id>       a received QoS 2 packet identifier, decimal
  *   session/<client>/4                   the will
  *   session/<client>/5/<inc>-<number>    a publication it has had and may be sent again; its id, decimal
- *   session/<client>/~0 … ~5             the same in the other slot
+ *   session/<client>/~0 … ~5             the same in another slot, in the next one with ~~, and so on
  *
- * A session lies in one slot, what another node is handing over in the other; the record at 0 or ~0 says which is which. So
- * what was staged comes into force without being written again.
+ * A session lies in one slot, what another node is handing over in another, and what an earlier session of that name left to
+ * others where that one lay; the record at 0 says which is which. So what was staged comes into force, and what is left stays,
+ * without being written again.
  *
  * `<client>` is the client id percent-encoded: it holds no `/`, so no client's keys are a prefix of another's, whatever
  * clients call themselves, and the keys of one client lie together. The filter is the rest of the key, as it is.
@@ -25,10 +26,10 @@ export const SESSIONS_PREFIX = 'session/'
 const POSITION_DIGITS = 16
 const ZEROS = '0'.repeat(POSITION_DIGITS)
 const KEY =
-  /^session\/([^/]*)\/(~?)(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4)|5\/([0-9]{1,16})-([0-9]{1,16}))$/
+  /^session\/([^/]*)\/(~*)(?:(0)|1\/([^]+)|2\/([0-9]{16})|3\/([0-9]{1,5})|(4)|5\/([0-9]{1,16})-([0-9]{1,16}))$/
 
-/** '': the first, '~': the other. */
-export type Slot = '' | '~'
+/** '': the first, '~': the second, '~~': the third … */
+export type Slot = string
 
 /** What a key of the journal names. */
 type SessionKey = { readonly clientId: ClientId; readonly slot: Slot } & (
@@ -75,7 +76,7 @@ export function parseKey(key: string): SessionKey {
   const match = KEY.exec(key)
   if (match === null) throw corrupt(key, 'no such key is ever written')
   const clientId = decodeClientId(key, match[1] ?? '')
-  const slot = match[2] === '~' ? '~' : ''
+  const slot = match[2] ?? ''
   if (match[4] !== undefined) return { clientId, slot, type: 'subscription', filter: match[4] }
   if (match[5] !== undefined) return { clientId, slot, type: 'queued', position: Number(match[5]) }
   if (match[6] !== undefined) return { clientId, slot, type: 'received', packetId: Number(match[6]) }

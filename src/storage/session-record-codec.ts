@@ -14,7 +14,9 @@ import {
   publicationBytes,
   qosOf,
   readPublication,
+  readText,
   writePublication,
+  writeText,
 } from './publication-codec.ts'
 import { allocate, bit, bodyEnd, corrupt, hasBit, isKind, seal, unseal } from './record-seal.ts'
 
@@ -25,8 +27,9 @@ import { allocate, bit, bodyEnd, corrupt, hasBit, isKind, seal, unseal } from '.
  *                        (4), disconnected at (8), marks of a move between nodes (the rest, JSON)
  *   subscription         flags (1: bits 0–1 QoS, 2 no local, 3 retain as published, 4 has identifier, 5 has a first position),
  *                        identifier (4), that position (8) if it has one
- *   queued message       flags (1: bits 0–1 QoS of the delivery, 2 its retain), count of subscription identifiers (4),
- *                        each of them (4), publication (publication-codec.ts)
+ *   queued message       flags (1: bits 0–1 QoS of the delivery, 2 its retain, 3 came by a shared subscription), count of
+ *                        subscription identifiers (4), each of them (4), [group (2 + n), filter (2 + n)],
+ *                        publication (publication-codec.ts)
  *   released message     empty
  *   received identifier  empty, or the id it was routed under: incarnation (8), number (8), 1 if it came with the session
  *   will                 flags (1: bit 0 has message expiry), message expiry s (4), delay s (4), publication
@@ -43,15 +46,15 @@ const NO_MARKS = Buffer.alloc(0)
 
 /** What few sessions have: marks of a move between nodes. */
 type Marks = Pick<SessionRecord, 'departure' | 'tails' | 'floors' | 'gaps' | 'hadWills'> &
-  Pick<StoredSession, 'staged'>
+  Pick<StoredSession, 'staged'> & { readonly isOver?: true }
 
 export function encodeSession(
   key: string,
   record: Omit<SessionRecord, 'clientId'>,
-  staged?: StagedOrigin,
+  { staged, isOver }: Pick<Loose<Marks>, 'staged' | 'isOver'> = {},
 ): Uint8Array {
   const { departure, tails, floors, gaps, hadWills } = record
-  const found: Loose<Marks> = { departure, tails, floors, gaps, hadWills, staged }
+  const found: Loose<Marks> = { departure, tails, floors, gaps, hadWills, staged, isOver }
   const hasMarks = Object.values(found).some(mark => mark !== undefined)
   const marks = hasMarks ? Buffer.from(JSON.stringify(found)) : NO_MARKS
   const bytes = allocate('session', SESSION_BYTES + marks.length)
@@ -67,18 +70,18 @@ export function encodeSession(
 export function decodeSession(
   key: string,
   record: Uint8Array,
-): { session: Omit<SessionRecord, 'clientId'>; staged: StagedOrigin | undefined } {
+): { session: Omit<SessionRecord, 'clientId'>; staged: StagedOrigin | undefined; isOver: boolean } {
   const bytes = unseal(key, record, 'session', SESSION_BYTES)
   const flags = bytes.readUInt8(2)
   const marks = hasBit(flags, 1) ? readMarks(key, bytes.subarray(2 + SESSION_BYTES, bodyEnd(bytes))) : {}
-  const { staged, ...kept } = marks
+  const { staged, isOver, ...kept } = marks
   const session = {
     token: { epoch: bytes.readDoubleBE(3), revision: bytes.readDoubleBE(11) },
     expiryIntervalSeconds: bytes.readUInt32BE(19),
     disconnectedAtMs: hasBit(flags, 0) ? bytes.readDoubleBE(23) : undefined,
     ...kept,
   }
-  return { session, staged }
+  return { session, staged, isOver: isOver === true }
 }
 
 /** The checksum has vouched for them: only what this code wrote is read. */
@@ -119,14 +122,17 @@ export function decodeSubscription(key: string, record: Uint8Array): Omit<Subscr
 }
 
 export function encodeQueued(key: string, record: Omit<QueuedRecord, 'position'>): Uint8Array {
-  const { qos, retain, subscriptionIdentifiers, publication } = record
+  const { qos, retain, subscriptionIdentifiers, publication, target } = record
+  const targetBytes =
+    target === undefined ? 0 : 4 + Buffer.byteLength(target.group) + Buffer.byteLength(target.filter)
   const bytes = allocate(
     'queued message',
-    5 + 4 * subscriptionIdentifiers.length + publicationBytes(publication),
+    5 + 4 * subscriptionIdentifiers.length + targetBytes + publicationBytes(publication),
   )
-  bytes[2] = qos | bit(2, retain)
+  bytes[2] = qos | bit(2, retain) | bit(3, target !== undefined)
   let at = bytes.writeUInt32BE(subscriptionIdentifiers.length, 3)
   for (const identifier of subscriptionIdentifiers) at = bytes.writeUInt32BE(identifier, at)
+  if (target !== undefined) at = writeText(bytes, writeText(bytes, at, target.group), target.filter)
   writePublication(bytes, at, publication)
   return seal(key, bytes)
 }
@@ -143,15 +149,18 @@ export function decodeQueueEntry(key: string, record: Uint8Array): WithoutPositi
   }
   const bytes = unseal(key, record, 'queued message', 5 + PUBLICATION_BYTES_MIN)
   const flags = bytes.readUInt8(2)
-  const publicationStart = 7 + 4 * bytes.readUInt32BE(3)
-  if (publicationStart > bodyEnd(bytes)) throw corrupt(key, 'its lengths do not fit')
+  const identifiersEnd = 7 + 4 * bytes.readUInt32BE(3)
+  if (identifiersEnd > bodyEnd(bytes)) throw corrupt(key, 'its lengths do not fit')
   const subscriptionIdentifiers: number[] = []
-  for (let at = 7; at < publicationStart; at += 4) subscriptionIdentifiers.push(bytes.readUInt32BE(at))
+  for (let at = 7; at < identifiersEnd; at += 4) subscriptionIdentifiers.push(bytes.readUInt32BE(at))
+  const message = { qos: qosOf(key, flags & 3), retain: hasBit(flags, 2), subscriptionIdentifiers }
+  if (!hasBit(flags, 3)) return { ...message, publication: readPublication(key, bytes, identifiersEnd) }
+  const [group, filterStart] = readText(key, bytes, identifiersEnd)
+  const [filter, publicationStart] = readText(key, bytes, filterStart)
   return {
-    qos: qosOf(key, flags & 3),
-    retain: hasBit(flags, 2),
-    subscriptionIdentifiers,
+    ...message,
     publication: readPublication(key, bytes, publicationStart),
+    target: { group, filter },
   }
 }
 

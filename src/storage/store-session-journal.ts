@@ -1,6 +1,7 @@
 import type { MessageId } from '../core/publication.ts'
 import type { ClientId } from '../core/ids.ts'
 import type {
+  EstateId,
   KnownRecord,
   ReceivedRecord,
   QueuedRecord,
@@ -56,8 +57,15 @@ interface Rows {
   hasWill: boolean
 }
 
+interface Estate {
+  readonly clientId: ClientId
+  readonly rows: Rows
+  readonly positions: Set<number>
+}
+
 interface LoadedSession extends StoredSession {
   staged?: StagedOrigin
+  estate?: EstateId
   readonly subscriptions: SubscriptionRecord[]
   readonly queue: StoredQueueEntry[]
   readonly received: ReceivedRecord[]
@@ -79,6 +87,10 @@ export class StoreSessionJournal implements SessionJournal {
   readonly #writer: JournalWriter
   readonly #rows = new Map<ClientId, Rows>()
   readonly #staged = new Map<ClientId, Rows>()
+  readonly #estates = new Map<EstateId, Estate>()
+  /** Slots that estates lie in. */
+  readonly #estateSlots = new Map<ClientId, Set<Slot>>()
+  #lastEstate: EstateId = 0
 
   constructor(writer: JournalWriter) {
     this.#writer = writer
@@ -109,6 +121,45 @@ export class StoreSessionJournal implements SessionJournal {
     const batch = deletesOf(this.#rows.get(clientId) ?? newRows(clientId, ''))
     this.#rows.delete(clientId)
     return this.#writer.write(batch)
+  }
+
+  bequeath(record: SessionRecord, positions: readonly number[]): EstateId {
+    const { clientId } = record
+    const rows = this.#existing(clientId)
+    const kept = new Set(positions)
+    for (const position of kept) rows.positions?.delete(position)
+    const others = deletesOf(rows).slice(1)
+    const key = sessionKey(rows.prefix)
+    const put = { type: 'put', key, value: encodeSession(key, record, { isOver: true }) } as const
+    this.#rows.delete(clientId)
+    this.#writer.write([put, ...others])
+    return this.#addEstate(clientId, { ...newRows(clientId, rows.slot), positions: kept })
+  }
+
+  dequeueEstate(id: EstateId, positions: readonly number[]): number {
+    const estate = this.#estates.get(id)
+    if (estate === undefined) throw new Error(`no estate ${id} is in the journal`)
+    const { clientId, rows } = estate
+    const { slot, prefix } = rows
+    const batch: StoreOperation[] = []
+    for (const position of positions) {
+      estate.positions.delete(position)
+      batch.push({ type: 'del', key: queuedKey(prefix, position) })
+    }
+    if (estate.positions.size === 0) {
+      batch.push({ type: 'del', key: sessionKey(prefix) })
+      this.#estates.delete(id)
+      const slots = this.#estateSlots.get(clientId)
+      if (slots?.delete(slot) === true && slots.size === 0) this.#estateSlots.delete(clientId)
+    }
+    return this.#writer.write(batch)
+  }
+
+  #addEstate(clientId: ClientId, rows: Rows): EstateId {
+    const id = ++this.#lastEstate
+    this.#estates.set(id, { clientId, rows, positions: (rows.positions ??= new Set()) })
+    this.#estateSlots.set(clientId, (this.#estateSlots.get(clientId) ?? new Set()).add(rows.slot))
+    return id
   }
 
   putSubscription(clientId: ClientId, subscription: SubscriptionRecord): number {
@@ -214,10 +265,11 @@ export class StoreSessionJournal implements SessionJournal {
   beginStaged(record: SessionRecord, origin: StagedOrigin): number {
     const { clientId } = record
     const before = this.#staged.get(clientId)
-    const rows = newRows(clientId, this.#rows.get(clientId)?.slot === '' ? '~' : '')
+    this.#staged.delete(clientId)
+    const rows = newRows(clientId, this.#freeSlot(clientId))
     const key = sessionKey(rows.prefix)
     this.#staged.set(clientId, rows)
-    const put = { type: 'put', key, value: encodeSession(key, record, origin) } as const
+    const put = { type: 'put', key, value: encodeSession(key, record, { staged: origin }) } as const
     return this.#writer.write(before === undefined ? [put] : [...deletesOf(before), put])
   }
 
@@ -272,7 +324,7 @@ export class StoreSessionJournal implements SessionJournal {
       const { clientId, slot } = parsed
       if (parsed.type === 'session') {
         if (current !== undefined) yield current
-        const { session, staged } = decodeSession(key, value)
+        const { session, staged, isOver } = decodeSession(key, value)
         current = {
           session: { clientId, ...session },
           subscriptions: [],
@@ -282,6 +334,10 @@ export class StoreSessionJournal implements SessionJournal {
           will: undefined,
         }
         rows = newRows(clientId, slot)
+        if (isOver) {
+          current.estate = this.#addEstate(clientId, rows)
+          continue
+        }
         const place = staged === undefined ? this.#rows : this.#staged
         if (place.has(clientId)) throw corrupt(key, 'the session is there twice')
         place.set(clientId, rows)
@@ -321,9 +377,19 @@ export class StoreSessionJournal implements SessionJournal {
   #add(clientId: ClientId): Rows {
     const known = this.#rows.get(clientId)
     if (known !== undefined) return known
-    const rows = newRows(clientId, this.#staged.get(clientId)?.slot === '' ? '~' : '')
+    const rows = newRows(clientId, this.#freeSlot(clientId))
     this.#rows.set(clientId, rows)
     return rows
+  }
+
+  /** The first that neither a session of that name lies in, nor a staged one, nor an estate. */
+  #freeSlot(clientId: ClientId): Slot {
+    const estates = this.#estateSlots.get(clientId)
+    const session = this.#rows.get(clientId)?.slot
+    const staged = this.#staged.get(clientId)?.slot
+    let slot: Slot = ''
+    while (slot === session || slot === staged || estates?.has(slot) === true) slot += '~'
+    return slot
   }
 
   /** A row without its session's record could not be loaded again: the caller's invariant, checked here. */

@@ -111,6 +111,20 @@ describe('Shared subscriptions (section 4.8.2)', () => {
     assert.deepEqual(await other.drainPayloads(), ['next'])
   })
 
+  it('[MQTT-4.8.2-5] a QoS 2 message that was sent to a client which ended its session goes to nobody else, one at QoS 1 does', async () => {
+    const topic = broker.unique()
+    const client = await broker.connect(5)
+    await client.subscribe(`$share/g/${topic}`, { qos: 2 })
+    const publisher = await broker.connect(5)
+    for (const qos of [2, 1] as const) await publisher.publishThrough(topic, `at ${qos}`, { qos })
+    await client.expect('publish')
+    await client.expect('publish')
+    const other = await broker.connect(5)
+    await other.subscribe(`$share/g/${topic}`, { qos: 2 })
+    await client.disconnect()
+    assert.deepEqual(await other.drainPayloads(), ['at 1'])
+  })
+
   it('[MQTT-4.8.2-6] a message refused by its receiver with 0x80 or above goes to nobody else', async () => {
     const topic = broker.unique()
     const client = await broker.connect(5)

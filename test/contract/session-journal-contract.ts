@@ -452,6 +452,53 @@ export function sessionJournalContract(
       assert.deepEqual(await restored(), [bare(session('c'))])
     })
 
+    it('keeps of a session that is over the messages it bequeaths, and nothing else', async () => {
+      const shared = { group: 'g', filter: 'a/#' }
+      journal.putSession(session('c'))
+      journal.putSubscription('c', subscription('a/b'))
+      for (const position of [1, 2, 3]) journal.enqueue('c', { ...message(position), target: shared })
+      journal.putReceived('c', 7, undefined)
+      journal.putWill('c', will())
+      journal.bequeath(session('c'), [1, 3])
+      const [estate, ...others] = await restored()
+      assert.deepEqual(others, [])
+      assert.equal(typeof estate?.estate, 'number')
+      assert.deepEqual(
+        messages(estate).map(({ position, target }) => [position, target]),
+        [
+          [1, shared],
+          [3, shared],
+        ],
+      )
+      assert.deepEqual([estate?.subscriptions, estate?.received, estate?.will], [[], [], undefined])
+    })
+
+    it('keeps estates beside later sessions of that name, staged ones included, until they are empty', async () => {
+      const bequeathed = [1, 2].map(round => {
+        journal.putSession(session('c'))
+        for (const position of [round, 9]) journal.enqueue('c', message(position))
+        return journal.bequeath(session('c'), [round, 9])
+      })
+      journal.putSession(session('c'))
+      journal.enqueue('c', message(5))
+      journal.beginStaged(session('c'), { nodeId: 'n', token: { epoch: 1, revision: 3 } })
+      journal.stage('c', { type: 'entry', entry: message(6), wasSent: false })
+      journal.dequeueEstate(bequeathed[0] ?? 0, [9])
+      const found = await restored()
+      const positionsOf = (stored: StoredSession): number[] =>
+        messages(stored).map(({ position }) => position)
+      const estates = found.filter(({ estate }) => estate !== undefined)
+      assert.deepEqual(byName(estates.map(positionsOf), String), [[1], [2, 9]])
+      assert.deepEqual(found.filter(({ staged }) => staged !== undefined).map(positionsOf), [[6]])
+      assert.deepEqual(
+        found.filter(({ staged, estate }) => staged === undefined && estate === undefined).map(positionsOf),
+        [[5]],
+      )
+      for (const stored of estates) journal.dequeueEstate(stored.estate ?? 0, positionsOf(stored))
+      journal.activateStaged(session('c'))
+      assert.deepEqual((await restored()).map(positionsOf), [[6]])
+    })
+
     it('does not mind the deletion of what is not there', async () => {
       journal.deleteSession('unknown')
       journal.deleteSubscription('unknown', 'a')

@@ -41,13 +41,16 @@ const part: fc.Arbitrary<SessionPart> = fc.oneof(
   fc.record({
     type: fc.constant('entry' as const),
     wasSent: fc.boolean(),
-    entry: fc.record({
-      position: count,
-      qos,
-      retain: fc.boolean(),
-      subscriptionIdentifiers: fc.array(fc.nat(), { maxLength: 5 }),
-      publication,
-    }),
+    entry: fc
+      .record({
+        position: count,
+        qos,
+        retain: fc.boolean(),
+        subscriptionIdentifiers: fc.array(fc.nat(), { maxLength: 5 }),
+        publication,
+        target: optional(fc.record({ group: fc.string(), filter: fc.string() })),
+      })
+      .map(({ target, ...rest }) => (target === undefined ? rest : { ...rest, target })),
   }),
   count.map(position => ({ type: 'entry', entry: { position, isReleased: true }, wasSent: true }) as const),
   fc.record({

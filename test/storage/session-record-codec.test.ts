@@ -56,7 +56,8 @@ const queued = record({
   retain: fc.boolean(),
   subscriptionIdentifiers: fc.array(fc.nat(0xfffffff), { maxLength: 20 }),
   publication: publications,
-})
+  target: optional(record({ group: text, filter: text })),
+}).map(({ target, ...rest }) => (target === undefined ? rest : { ...rest, target }))
 const wills = record({
   publication: publications,
   messageExpirySeconds: optional(fc.nat(0xffffffff)),
@@ -70,9 +71,15 @@ describe('session record codec', () => {
         assert.deepEqual(decodeSession(key, encodeSession(key, record)), {
           session: record,
           staged: undefined,
+          isOver: false,
         })
       }),
     )
+  })
+
+  it('says of a session that it is over', () => {
+    const record = encodeSession('key', session('c'), { isOver: true })
+    assert.equal(decodeSession('key', record).isOver, true)
   })
 
   it('gives subscriptions back as they were', () => {
@@ -160,6 +167,7 @@ describe('session record codec', () => {
       [2, 0b0000_0011, /QoS is 3/],
       [7, 0b0000_0011, /QoS is 3/],
       [3, 0xff, /lengths do not fit/],
+      [2, 0b0000_1001, /lengths do not fit/],
       [16, 0xff, /lengths do not fit/],
     ]
     for (const [at, value, reason] of cases) {

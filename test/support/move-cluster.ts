@@ -65,6 +65,7 @@ export class MoveNode {
   readonly local: LocalRouter
   readonly forwarder: PeerForwarder
   readonly router: MeshRouter
+  readonly shared: SharedGroups
   /** Members of shared subscriptions on other nodes, by group, a space and the filter. */
   readonly groups = new Map<string, ReadonlyMap<NodeId, number>>()
   /** What forwarding sends goes through it. */
@@ -108,7 +109,7 @@ export class MoveNode {
       },
       { acceptTimeoutMs: ACCEPT_TIMEOUT_MS, outboxMessagesMax: 100_000, outboxBytesMax: 1024 ** 3 },
     )
-    const shared = new SharedGroups(
+    this.shared = new SharedGroups(
       { nodeId, strategy: 'round-robin' },
       new SeededRandom(incarnation),
       peer => this.forwarder.isMember(peer),
@@ -118,7 +119,7 @@ export class MoveNode {
       matchShared: (topic: string) => this.#remoteGroups(topic),
       unknownNodes: [],
     }
-    this.router = new MeshRouter(this.local, routes, this.forwarder, shared)
+    this.router = new MeshRouter(this.local, routes, this.forwarder, this.shared)
     this.forwarder.onUndelivered((...undelivered) => this.router.redispatch(...undelivered))
     this.router.start(incarnation)
     const context = {
@@ -212,7 +213,6 @@ export class MoveNode {
     this.transport.start(this.nodeId, this.incarnation)
     this.transfer.resume()
     this.handoffOwner.start(this.incarnation)
-    this.broker.serve('0.0.0')
   }
 
   /** Sends CONNECT; the answer comes with time. */
@@ -430,6 +430,8 @@ export class MoveCluster {
     const { leaseId } = await this.settled(this.service.connect().grantLease(LEASE_MS))
     this.#leases.set(incarnation, leaseId)
     const node = new MoveNode(this, nodeId, incarnation, disk, options, leaseId)
+    // It hears of the others' members before it serves.
+    for (const [name, members] of this.#everyNode.get(nodeId)?.groups ?? []) node.groups.set(name, members)
     await this.settled(node.start())
     // What the others knew of its interest holds until they know better.
     for (const [filter, count] of this.#everyNode.get(nodeId)?.announced ?? []) {
@@ -441,6 +443,7 @@ export class MoveCluster {
     this.nodes.set(nodeId, node)
     this.#everyNode.set(nodeId, node)
     this.#meet()
+    node.broker.serve('0.0.0')
     return node
   }
 

@@ -15,6 +15,8 @@ export interface LocalMatch {
   readonly subscriptionIdentifiers: readonly number[]
   /** It is a member's of this shared subscription; undefined for an ordinary one. */
   readonly group?: string | undefined
+  /** That one's, without its `$share/<group>/`. There with `group`. */
+  readonly filter?: string | undefined
 }
 
 /** One subscription in force, held by the routing index for as long as it is there. */
@@ -271,6 +273,11 @@ export interface PublishRouter {
   readonly sender: NodeId
   /** Keeps the id with what the journal is given next: a session has the publication, and may be sent it again by another node. */
   noteDelivered(id: MessageId): void
+  /**
+   * To a member of the shared subscription, here or elsewhere, of a publication whose member's session here has ended. If nobody
+   * is a member it is dropped (counted). `acceptance` as in `publish`.
+   */
+  giveToAnother(publication: Publication, target: SharedTarget, acceptance: Acceptance): void
   /** An id for a publication that may be routed later, by this node or another: a will. Undefined before the node has joined. */
   reserveId(): MessageId | undefined
   /** Routes a message of the broker itself to this node's subscribers only. */

@@ -1,6 +1,6 @@
 import type { ClientId, FencingToken, Incarnation, NodeId } from '../ids.ts'
 import type { MessageId, Publication } from '../publication.ts'
-import type { Debt } from './routing.ts'
+import type { Debt, SharedTarget } from './routing.ts'
 import type { QoS } from '../qos.ts'
 
 /** A session on its way to another node: what comes from now on follows as the tail (PROTOCOLS section 4). */
@@ -98,6 +98,8 @@ export interface QueuedRecord {
   /** Subscription identifiers of all matching subscriptions; often none. */
   readonly subscriptionIdentifiers: readonly number[]
   readonly publication: Publication
+  /** The shared subscription it came by, whose other members get it when the session ends first. Absent: by ordinary ones. */
+  readonly target?: SharedTarget | undefined
 }
 
 /** What waits in a stored queue: a message, or the rest of a QoS 2 exchange whose PUBREC came (PUBREL is due). */
@@ -120,7 +122,12 @@ export interface ReceivedRecord {
   readonly isFromElsewhere?: true
 }
 
+/** Names an estate within one life of the process. */
+export type EstateId = number
+
 export interface StoredSession {
+  /** It is over: its queue is for other members of the shared subscriptions it came by. Absent of a session that is not. */
+  readonly estate?: EstateId
   /** It was being handed over by another node: not in force unless ownership was swapped. Absent of an ordinary session. */
   readonly staged?: StagedOrigin
   readonly session: SessionRecord
@@ -162,6 +169,13 @@ export interface SessionJournal {
   putSession(record: SessionRecord): number
   /** Removes the session with everything it has. Unknown client ids are fine. */
   deleteSession(clientId: ClientId): number
+  /**
+   * As `deleteSession`, of a session that is there, but the messages at these positions, of which there is at least one, stay as
+   * its estate, beside any later session of that name.
+   */
+  bequeath(record: SessionRecord, positions: readonly number[]): EstateId
+  /** These messages of an estate are on their way to others: they go, and the estate when nothing is left of it. */
+  dequeueEstate(estate: EstateId, positions: readonly number[]): number
   /** Adds, or replaces the one with the same filter. */
   putSubscription(clientId: ClientId, subscription: SubscriptionRecord): number
   deleteSubscription(clientId: ClientId, filter: string): number
@@ -203,6 +217,6 @@ export interface SessionJournal {
   /** Sequence up to which changes are committed. */
   readonly committed: number
   onCommitted(listener: (upTo: number) => void): void
-  /** Every stored session, and every staged one, in no particular order. Throws `GrapevineError` STORE_CORRUPT naming the key. */
+  /** Every stored session, staged one and estate, in no particular order. Throws `GrapevineError` STORE_CORRUPT naming the key. */
   load(): AsyncIterable<StoredSession>
 }
