@@ -6,10 +6,17 @@
  */
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
-import type { LocalIndex, SharedGroup, SharedTarget } from '../src/core/ports/routing.ts'
+import type {
+  LocalDelivery,
+  LocalIndex,
+  LocalSubscription,
+  SharedGroup,
+  SharedTarget,
+} from '../src/core/ports/routing.ts'
 import type { SeenEarlier, SeenJournal } from '../src/core/ports/seen-journal.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import { isReserved, type MessageId, type Publication } from '../src/core/publication.ts'
+import { topicMatches } from '../src/core/topic.ts'
 import { everyGroup, isEveryGroup, isLeftOut } from './every-group.ts'
 import { SeenMessages } from './seen-messages.ts'
 import { TracePoint } from './trace-point.ts'
@@ -29,6 +36,8 @@ export class LocalRouter {
   matchCount = 0
   /** The other node of which a publication is at hand. */
   sender: NodeId | undefined
+  /** Members whose sessions are on their way to another node. */
+  readonly #leaving = new Set<LocalSubscription & SharedTarget>()
   readonly #index: Pick<LocalIndex, 'match' | 'matchShared'>
   readonly #journal: RouterJournal
   readonly #seenJournal: SeenJournal
@@ -140,6 +149,16 @@ export class LocalRouter {
     this.#seenJournal.remember(id)
   }
 
+  /** As `PublishRouter.memberLeaves`. */
+  memberLeaves(member: LocalSubscription): void {
+    const { group } = member
+    if (group !== undefined) this.#leaving.add({ ...member, group })
+  }
+
+  memberGone(subscriber: LocalDelivery): void {
+    for (const member of this.#leaving) if (member.subscriber === subscriber) this.#leaving.delete(member)
+  }
+
   /** Of other incarnations, as `PublishRouter.receivedUpTo`; what came for a shared subscription alone is left out. */
   receivedUpTo(): MessageId[] {
     return this.#seen.highest()
@@ -177,7 +196,11 @@ export class LocalRouter {
       this.stats.duplicateIds++
       return this.#journal.appended
     }
-    const storeSequence = this.#deliverToTarget(publication, target)
+    const delivered = this.#deliverToTarget(publication, target)
+    const storeSequence =
+      sender !== undefined && isEveryGroup(target)
+        ? Math.max(delivered ?? 0, this.#deliverToLeaving(publication, target))
+        : delivered
     // What is refused now may come again, from another life of its sender, when there is a member.
     if (id !== undefined && storeSequence !== undefined) this.#rememberShared(key)
     return storeSequence
@@ -204,6 +227,21 @@ export class LocalRouter {
       storeSequence = Math.max(storeSequence, this.deliverToMember(publication, group))
     }
     return storeSequence
+  }
+
+  /** To members of groups that have no other one here: where they are now, who sent it did not know. */
+  #deliverToLeaving(publication: Publication, target: SharedTarget): number {
+    if (this.#leaving.size === 0) return 0
+    const before = this.#journal.appended
+    const served: SharedTarget[] = [...this.#index.matchShared(publication.topic)]
+    for (const member of this.#leaving) {
+      const isServed = served.some(({ group, filter }) => group === member.group && filter === member.filter)
+      if (isServed || isLeftOut(member, target) || !topicMatches(member.filter, publication.topic)) continue
+      served.push(member)
+      member.subscriber.deliver(publication, member)
+    }
+    const after = this.#journal.appended
+    return after > before ? after : 0
   }
 
   #rememberShared(key: string): void {

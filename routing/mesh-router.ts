@@ -11,6 +11,8 @@ import type {
   Acceptance,
   Debt,
   Forwarder,
+  LocalDelivery,
+  LocalSubscription,
   PublishRouter,
   RemoteGroup,
   RemoteIndex,
@@ -135,6 +137,14 @@ export class MeshRouter implements PublishRouter {
     for (const nodeId of nodes) this.#forwarder.forward(nodeId, publication, acceptance)
     // Whether a member had it, and which, is not known: one gets it, perhaps once more.
     this.#routeShared(publication, nodes, acceptance)
+  }
+
+  memberLeaves(member: LocalSubscription): void {
+    this.#local.memberLeaves(member)
+  }
+
+  memberGone(subscriber: LocalDelivery): void {
+    this.#local.memberGone(subscriber)
   }
 
   get sender(): NodeId {

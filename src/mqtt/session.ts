@@ -217,12 +217,13 @@ export class Session implements LocalDelivery {
     else this.#services.journal.putWill(this.clientId, willRecord(will))
   }
 
-  /** Ends its shared subscriptions here: another member gets what is still on its way. */
+  /** Ends its shared subscriptions here, while it is leaving: another member gets what is still on its way, if there is one. */
   unrouteShared(): void {
     for (const [filter, subscription] of this.subscriptions) {
       if (subscription.group === undefined) continue
       this.#unindex(subscription)
       this.subscriptions.delete(filter)
+      this.#services.router.memberLeaves(subscription)
       if (this.isJournaled) this.#services.journal.deleteSubscription(this.clientId, filter)
     }
   }
@@ -231,6 +232,7 @@ export class Session implements LocalDelivery {
   unroute(): void {
     for (const subscription of this.subscriptions.values()) this.#unindex(subscription)
     this.subscriptions.clear()
+    if (this.departure !== undefined) this.#services.router.memberGone(this)
   }
 
   /**

@@ -68,6 +68,8 @@ export class MoveNode {
   readonly shared: SharedGroups
   /** Members of shared subscriptions on other nodes, by group, a space and the filter. */
   readonly groups = new Map<string, ReadonlyMap<NodeId, number>>()
+  /** Nodes of whose interest it knows nothing. */
+  readonly unknownNodes: NodeId[] = []
   /** What forwarding sends goes through it. */
   readonly gate: ForwardGate
   disk: SimDisk
@@ -117,7 +119,7 @@ export class MoveNode {
     const routes = {
       match: (topic: string) => cluster.interested(nodeId, topic),
       matchShared: (topic: string) => this.#remoteGroups(topic),
-      unknownNodes: [],
+      unknownNodes: this.unknownNodes,
     }
     this.router = new MeshRouter(this.local, routes, this.forwarder, this.shared)
     this.forwarder.onUndelivered((...undelivered) => this.router.redispatch(...undelivered))

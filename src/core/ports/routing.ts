@@ -269,6 +269,13 @@ export interface PublishRouter {
    * outbox of an earlier life.
    */
   receivedUpTo(): readonly MessageId[]
+  /**
+   * A member of a shared subscription is leaving this node: it still gets what comes for all groups here, from a node that knew none
+   * of them when it was published, unless its group has another member here. Until `memberGone`.
+   */
+  memberLeaves(member: LocalSubscription): void
+  /** Nothing of it is fine. */
+  memberGone(subscriber: LocalDelivery): void
   /** While something is delivered to a session: the node it came from, this one for what is published here. */
   readonly sender: NodeId
   /** Keeps the id with what the journal is given next: a session has the publication, and may be sent it again by another node. */
