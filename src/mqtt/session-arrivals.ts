@@ -97,13 +97,14 @@ export class SessionArrivals {
     return this.#staged.has(clientId)
   }
 
-  /** What was staged when the process died; which of its messages had been sent is not stored. */
+  /** What was staged when the process died; which of its messages had been sent is not stored, but none that waited for a tail. */
   restore(stored: StoredSession, origin: StagedOrigin): void {
     const staged = newStaged(stored.session, origin)
     staged.subscriptions.push(...stored.subscriptions)
     staged.queue.push(...stored.queue)
+    const held = heldFrom(stored.session.tails ?? [])
     for (const { position } of stored.queue.slice(0, this.#services.options.inflightMax))
-      staged.sent.add(position)
+      if (position < held) staged.sent.add(position)
     staged.received.push(...stored.received)
     staged.known.push(...stored.known)
     staged.will = stored.will

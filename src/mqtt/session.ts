@@ -163,9 +163,11 @@ export class Session implements LocalDelivery {
     this.will = stored.will
     for (const subscription of stored.subscriptions) this.#index(subscription)
     const { inflightMax } = this.#services.options
-    // Which of them were sent is not stored: no more than were allowed in flight.
+    const held = heldFrom(this.tails)
+    // Which of them were sent is not stored: no more than were allowed in flight, and none that waited for a tail.
     for (const entry of stored.queue) {
-      this.#messages().restore(entry, sent?.has(entry.position) ?? this.queuedCount < inflightMax)
+      const mayBeSent = this.queuedCount < inflightMax && entry.position < held
+      this.#messages().restore(entry, sent?.has(entry.position) ?? mayBeSent)
     }
     for (const { packetId, ...receipt } of stored.received) {
       this.#received = (this.#received ?? new Map<number, Receipt>()).set(packetId, {

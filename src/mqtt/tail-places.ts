@@ -38,8 +38,13 @@ export class TailPlaces {
     if (!isRepeated) {
       if (wanted === 'shared' || session.takeWill(publication)) session.addTail(entry)
     } else if (publication.id !== undefined) {
-      const copy = this.#waitingById().get(nameOf(publication.id))
-      if (copy !== undefined) session.advance(copy, position)
+      const waiting = this.#waitingById()
+      const name = nameOf(publication.id)
+      const copy = waiting.get(name)
+      if (copy === undefined) return
+      // The first place counts: an owner that was restarted may have been sent it twice.
+      waiting.delete(name)
+      session.advance(copy, position)
     }
   }
 

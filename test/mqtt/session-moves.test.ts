@@ -721,6 +721,66 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), isGoneFrom(a)], [['late'], true])
     })
 
+    it('gets once what its old owner was sent again after a restart, and its new node has got directly', async () => {
+      await subscriberAway(1)
+      a.gate.hold('c') // what a asks, and that it has something
+      b.dial('x').vanish()
+      await cluster.advance(500)
+      cluster.setLink(a, b, false)
+      c.publish('t/1', '0')
+      c.publish('t/1', '1')
+      await cluster.advance(100)
+      await cluster.kill(a)
+      a = await cluster.restart(a)
+      cluster.setLink(a, b, true)
+      await cluster.advance(5000)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(100)
+      assert.deepEqual([textsOf(again), isGoneFrom(a)], [['0', '1'], true])
+    })
+
+    it('gets it in order though its new node is restarted while it waits', async () => {
+      await subscriberAway()
+      c.gate.hold('a')
+      await publishedLate(c, '0')
+      b.dial('x').vanish()
+      await cluster.advance(500)
+      c.publish('t/1', '1', 2)
+      await cluster.advance(100)
+      await cluster.kill(b)
+      b = await cluster.restart(b)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(500)
+      assert.deepEqual([presentOf(again), textsOf(again)], [true, []])
+      c.gate.release('a')
+      await cluster.advance(1000)
+      assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', '1'], 0])
+    })
+
+    it('gets it in order though the node it moves on to is restarted at any moment', async () => {
+      for (let afterMs = 1; afterMs <= 12; afterMs++) {
+        cluster = new MoveCluster()
+        ;[a, b, c] = (await cluster.start(['a', 'b', 'c'])) as [MoveNode, MoveNode, MoveNode]
+        const d = await cluster.boot('d', new Map())
+        await subscriberAway()
+        d.gate.hold('a')
+        await publishedLate(d, '0')
+        b.dial('x').vanish()
+        await cluster.advance(500)
+        d.publish('t/1', '1', 2)
+        await cluster.advance(100)
+        c.dial('x').vanish()
+        await cluster.advance(afterMs)
+        await cluster.kill(c)
+        c = await cluster.restart(c)
+        const again = acknowledging(c.dial('x'))
+        await cluster.advance(500)
+        d.gate.release('a')
+        await cluster.advance(5000)
+        assert.deepEqual([afterMs, presentOf(again), textsOf(again)], [afterMs, true, ['0', '1']])
+      }
+    })
+
     it('gets it, once, when it has come back to its old owner meanwhile', async () => {
       await subscriberAway()
       c.gate.hold('a')
@@ -827,8 +887,8 @@ describe('A session that moves between nodes', function () {
       return { cmd: 'publish', topic: 't/1', payload, qos: 2, messageId: 9, dup, retain: false }
     }
 
-    async function subscriberAway(): Promise<void> {
-      const client = acknowledging(await subscriber(a, 2))
+    async function subscriberAway(qos: QoS = 2): Promise<void> {
+      const client = acknowledging(await subscriber(a, qos))
       client.vanish()
     }
 
