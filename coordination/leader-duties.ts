@@ -14,7 +14,7 @@ import type { Random } from '../src/core/ports/random.ts'
 import { Backoff } from './backoff.ts'
 import type { CoordinationKeys, LifeName } from './keys.ts'
 import { LeaderCompaction, type CompactionStats } from './leader-compaction.ts'
-import { LeaderDeaths, type LifeSigns } from './leader-deaths.ts'
+import { type DeathNote, LeaderDeaths, type LifeSigns } from './leader-deaths.ts'
 import { LeaderHousekeeping, type HousekeepingStats } from './leader-housekeeping.ts'
 import { LeaderLeftovers } from './leader-leftovers.ts'
 import { LeaderSweep, type Census, type SweepStats } from './leader-sweep.ts'
@@ -47,6 +47,8 @@ export class LeaderDuties {
   #tidied: Census | undefined
   /** Notes whose lives' sessions have all been looked at in this term, and their leftovers after that. */
   readonly #searched = new Set<string>()
+  /** Notes whose lives' wills have been given precedence in this term. */
+  readonly #hastened = new Set<string>()
 
   constructor(context: DutiesContext) {
     this.#context = context
@@ -95,6 +97,7 @@ export class LeaderDuties {
     this.#sweep.open()
     this.#compaction.open()
     this.#searched.clear()
+    this.#hastened.clear()
     this.#deaths.open(() => this.#onNotes())
     void this.#run(term)
   }
@@ -132,6 +135,7 @@ export class LeaderDuties {
     await this.#wills.recover(term)
     await this.#deaths.update(term)
     await this.#compaction.step(term)
+    await this.#hasten(term)
     const isBusy = await this.#sweep.step(term)
     if (this.#sweep.isCaughtUp) await this.#searchLeftovers(term)
     const { census } = this.#sweep
@@ -142,13 +146,28 @@ export class LeaderDuties {
     return isBusy
   }
 
+  /** Whoever waits for a will should not wait for a pass over all sessions. */
+  async #hasten(term: LeaderTerm): Promise<void> {
+    for (const [name, note] of this.#ripeBut(this.#hastened)) {
+      this.#sweep.advance(await this.#leftovers.clientsWithWills(term, note))
+      this.#hastened.add(name)
+    }
+  }
+
   async #searchLeftovers(term: LeaderTerm): Promise<void> {
-    for (const note of [...this.#deaths.notes]) {
-      const name = `${note.key}@${note.modRevision}`
-      const isRipe = this.#deaths.ripeAtMs(note) <= this.#context.clock.wallNow()
-      if (!isRipe || this.#searched.has(name) || !this.#sweep.isCaughtUp) continue
+    for (const [name, note] of this.#ripeBut(this.#searched)) {
+      if (!this.#sweep.isCaughtUp) return
       await this.#leftovers.run(term, note)
       this.#searched.add(name)
     }
+  }
+
+  /** By name. */
+  #ripeBut(done: ReadonlySet<string>): readonly (readonly [string, DeathNote])[] {
+    const nowMs = this.#context.clock.wallNow()
+    return [...this.#deaths.notes]
+      .filter(note => this.#deaths.ripeAtMs(note) <= nowMs)
+      .map(note => [`${note.key}@${note.modRevision}`, note] as const)
+      .filter(([name]) => !done.has(name))
   }
 }

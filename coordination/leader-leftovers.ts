@@ -46,6 +46,13 @@ export class LeaderLeftovers {
     return left
   }
 
+  /** Of that life. */
+  async clientsWithWills(term: LeaderTerm, note: DeathNote): Promise<readonly ClientId[]> {
+    const { store, keys } = this.#context
+    const { entries } = await term.read(store.range(keys.willsOf(note.nodeId, note.incarnation)))
+    return entries.map(({ key }) => this.#clientOf(note, key))
+  }
+
   async #readRecords(
     term: LeaderTerm,
     note: DeathNote,

@@ -11,7 +11,7 @@ import type { ClientId } from '../src/core/ids.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { CoordinationEntry, CoordinationStore } from '../src/core/ports/coordination-store.ts'
 import type { Random } from '../src/core/ports/random.ts'
-import { SESSION_BUCKETS, type CoordinationKeys } from './keys.ts'
+import { SESSION_BUCKETS, sessionBucket, type CoordinationKeys } from './keys.ts'
 import type { DeathNote, LeaderDeaths, LifeSigns } from './leader-deaths.ts'
 import type { LeaderTerm } from './leader-term.ts'
 import { VERDICTS_MAX, type LeaderWills, type Verdict } from './leader-wills.ts'
@@ -73,6 +73,8 @@ export class LeaderSweep {
   readonly #context: SweepContext
   /** Wall clock ms at which something in the bucket may be due. */
   readonly #dueAtMs = new Float64Array(SESSION_BUCKETS)
+  /** Buckets that come first, when they are due. */
+  #first: number[] = []
   /** No bucket is due before. */
   #earliestMs = Infinity
   /** Notes of this term that have been heard of. */
@@ -99,6 +101,7 @@ export class LeaderSweep {
     this.#dueAtMs.fill(Infinity)
     this.#earliestMs = Infinity
     this.#noted.clear()
+    this.#first = []
     this.#census = undefined
     this.#toCount = 0
     this.#nextCensusAtMs = 0
@@ -116,6 +119,12 @@ export class LeaderSweep {
     this.#noted.add(name)
     const atMs = this.#context.deaths.ripeAtMs(note)
     for (let bucket = 0; bucket < SESSION_BUCKETS; bucket++) this.#wake(bucket, atMs)
+  }
+
+  /** The buckets of these clients come before all others. */
+  advance(clientIds: readonly ClientId[]): void {
+    const buckets = clientIds.map(sessionBucket)
+    this.#first = [...new Set([...buckets, ...this.#first])]
   }
 
   /**
@@ -158,6 +167,11 @@ export class LeaderSweep {
   /** The next one due from the cursor on, which the count thereby takes along. */
   #nextDue(): number | undefined {
     const nowMs = this.#context.clock.wallNow()
+    while (this.#first.length > 0) {
+      const bucket = this.#first[0] as number
+      if ((this.#dueAtMs[bucket] ?? Infinity) <= nowMs) return bucket
+      this.#first.shift()
+    }
     if (nowMs < this.#earliestMs) return undefined
     let earliestMs = Infinity
     for (let i = 0; i < SESSION_BUCKETS; i++) {

@@ -172,6 +172,16 @@ describe('LeaderDuties', () => {
       assert.deepEqual(cluster.keysWith('/sessions/'), [])
     }).timeout(20_000)
 
+    it('publishes them before it goes through all sessions', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimLeader, SimLeader]
+      for (const clientId of ['v', 'w', 'x', 'y', 'z']) await cluster.own(b, clientId, { delay: 0 })
+      await cluster.clock.advance(13 * MINUTE_MS)
+      const before = a.duties.stats.bucketsRead
+      await b.killAtOnce()
+      while (cluster.firings.length < 5) await cluster.clock.advance(1)
+      assert.ok(a.duties.stats.bucketsRead - before <= 5)
+    })
+
     it('says so when a will was too large to be kept', async () => {
       const [a, b] = (await cluster.start('a', 'b')) as [SimLeader, SimLeader]
       await cluster.own(b, 'x', { delay: 0, payloadBytes: 5000 })
