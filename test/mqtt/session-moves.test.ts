@@ -404,6 +404,17 @@ describe('A session that moves between nodes', function () {
         await cluster.advance(1000)
         assert.deepEqual([textsOf(there), c.broker.stats.tailsLate], [['0', '1'], 0])
       })
+
+      it('gets it in order though its own node restarts meanwhile', async () => {
+        await cluster.kill(b)
+        b = await cluster.restart(b)
+        client = acknowledging(b.dial('x'))
+        await cluster.advance(500)
+        assert.deepEqual([presentOf(client), textsOf(client)], [true, []])
+        c.gate.release('a')
+        await cluster.advance(1000)
+        assert.deepEqual([textsOf(client), b.broker.stats.tailsLate], [['0', '1'], 0])
+      })
     })
 
     it('is said to get it late when it is back before its owner had it', async () => {
