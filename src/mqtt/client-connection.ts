@@ -305,7 +305,7 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.#retained = undefined
     this.services.scheduler.forget(this)
     // What it published may not be accepted by all yet, which matters should the session move.
-    if ((this.#acknowledgements?.unsettledCount ?? 0) > 0) this.session?.awaitSettlement(this)
+    if ((this.#acknowledgements?.unsettledCount ?? 0) > 0) this.session?.publications.awaitSettlement(this)
     this.services.sessions.onConnectionClosed(this, detail, withWill)
   }
 
@@ -353,7 +353,7 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
 
   #onSettled(): void {
     if (this.state !== 'closed') this.#mark()
-    else if (this.#acknowledgements?.unsettledCount === 0) this.session?.settled(this)
+    else if (this.#acknowledgements?.unsettledCount === 0) this.session?.publications.settled(this)
   }
 
   #mark(): void {

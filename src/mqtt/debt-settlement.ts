@@ -8,7 +8,7 @@ export class DebtSettlement implements Acceptance {
 
   constructor(session: Session) {
     this.#session = session
-    session.awaitSettlement(this)
+    session.publications.awaitSettlement(this)
   }
 
   expect(): void {
@@ -16,7 +16,7 @@ export class DebtSettlement implements Acceptance {
   }
 
   settle(): void {
-    if (--this.#outstanding === 0) this.#session.settled(this)
+    if (--this.#outstanding === 0) this.#session.publications.settled(this)
   }
 
   /** A session that moves waits for the journal anyway. */

@@ -58,7 +58,7 @@ export class SessionDepartures {
     } else if (session.departure.to !== to) return 'busy'
     const { departure } = session
     const isMeant = (): boolean => session.departure === departure && this.#keeper.get(clientId) === session
-    session.whenSettled(() => {
+    session.publications.whenSettled(() => {
       if (!isMeant()) return
       this.#services.journal.putSession(session.record())
       const floors = new IngressFloors(session.floors?.list())
@@ -214,7 +214,8 @@ function partsOf(session: Session, nextPosition: number): readonly SessionPart[]
         : { position, qos, retain, subscriptionIdentifiers, publication, ...(target && { target }) }
     parts.push({ type: 'entry', entry, wasSent: duplicate })
   }
-  for (const { packetId, id } of session.receipts()) parts.push({ type: 'received', packetId, id })
+  for (const { packetId, id } of session.publications.receipts())
+    parts.push({ type: 'received', packetId, id })
   // What is in the queue the next owner finds there; what is in the tail it does not have yet.
   const queued = new Set(session.queue.waitingFrom(0).map(({ publication }) => nameOf(publication?.id)))
   for (const known of session.arrival?.known() ?? []) {

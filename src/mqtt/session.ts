@@ -11,7 +11,6 @@ import type { LocalDelivery, LocalMatch, LocalSubscription, SharedTarget } from 
 import type {
   DepartureMark,
   QueuedRecord,
-  ReceivedRecord,
   SessionRecord,
   StoredSession,
   SubscriptionRecord,
@@ -20,6 +19,7 @@ import type {
 import { isReserved, type MessageId, type Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 import { topicMatches } from '../core/topic.ts'
+import { ClientPublications } from './client-publications.ts'
 import { DeliveryQueue, packetIdOf, queuedBytes, type QueuedMessage } from './delivery-queue.ts'
 import { IngressFloors } from './ingress-floors.ts'
 import { IngressGaps } from './ingress-gaps.ts'
@@ -54,19 +54,6 @@ export type LegacyMessage = Required<Pick<QueuedRecord, 'position' | 'publicatio
   readonly target: SharedTarget
 }
 
-/** A QoS 2 publication of the client that it has not released. */
-export interface Receipt {
-  /** Undefined: everybody has it. */
-  readonly id: MessageId | undefined
-  /** It was taken by an earlier node of the session: sessions here may lack it. Else they got it in the same change. */
-  readonly isFromElsewhere?: true
-  /** How many have not accepted it yet. */
-  readonly acceptance: { readonly outstanding: number }
-}
-
-/** Of an earlier life: who had accepted is not known. */
-const lost = { outstanding: 1 }
-
 type SessionServices = Pick<
   MqttServices,
   'journal' | 'router' | 'index' | 'interest' | 'stats' | 'options' | 'clock'
@@ -86,8 +73,7 @@ export class Session implements LocalDelivery {
   /** Its state is in the journal, and every change goes there. */
   isJournaled = false
   #queue: DeliveryQueue | undefined
-  /** QoS 2 publications of the client between PUBLISH and PUBREL, by packet identifier. */
-  #received: Map<number, Receipt> | undefined
+  #publications: ClientPublications | undefined
   /** It is on its way to another node: what is delivered to it is kept for that one. */
   departure: DepartureMark | undefined
   /** Earlier owners from which messages follow. */
@@ -104,9 +90,6 @@ export class Session implements LocalDelivery {
   #hadWills: readonly MessageId[] = NO_IDS
   /** Of the present connection, or of the last one while it is pending. */
   will: Will | undefined
-  /** Closed connections whose publications are not accepted by everybody yet. */
-  #unsettled: Set<object> | undefined
-  #onSettled: (() => void) | undefined
   #isEnded = false
   readonly #services: SessionServices
 
@@ -123,6 +106,11 @@ export class Session implements LocalDelivery {
 
   get inflightCount(): number {
     return this.#queue?.inflightCount ?? 0
+  }
+
+  /** What its client publishes. */
+  get publications(): ClientPublications {
+    return (this.#publications ??= new ClientPublications(this, this.#services.journal))
   }
 
   get isConnected(): boolean {
@@ -169,12 +157,7 @@ export class Session implements LocalDelivery {
       const mayBeSent = this.queuedCount < inflightMax && entry.position < held
       this.#messages().restore(entry, sent?.has(entry.position) ?? mayBeSent)
     }
-    for (const { packetId, ...receipt } of stored.received) {
-      this.#received = (this.#received ?? new Map<number, Receipt>()).set(packetId, {
-        ...receipt,
-        acceptance: lost,
-      })
-    }
+    if (stored.received.length > 0) this.publications.restore(stored.received)
     // A position below would be taken for one that has been handed over already, or was queued before the session left.
     if (departure !== undefined) {
       this.#messages().skipTo(departure.nextPosition)
@@ -362,68 +345,15 @@ export class Session implements LocalDelivery {
     if (message?.qos === 2 && message.publication === undefined) this.#complete(message)
   }
 
-  /** What became of a QoS 2 PUBLISH not released yet, of which this one is a duplicate [MQTT-4.3.3-10]. */
-  receipt(packetId: number): Receipt | undefined {
-    return this.#received?.get(packetId)
-  }
-
-  /**
-   * Notes a QoS 2 PUBLISH of the client, routed under this id, in the same change of the journal with which this node's
-   * sessions got it; `acceptance` says whether everybody has it.
-   */
-  receive(packetId: number, id: MessageId | undefined, acceptance: Receipt['acceptance']): void {
-    this.#received ??= new Map()
-    const before = this.#received.get(packetId)
-    this.#received.set(packetId, { id, acceptance })
-    const isNews = before === undefined || before.isFromElsewhere === true
-    if (isNews && this.isJournaled) this.#services.journal.putReceived(this.clientId, packetId, id)
-  }
-
-  /** PUBREL of the client: its identifier is free. False when it was not in use. */
-  releaseReceived(packetId: number): boolean {
-    if (this.#received?.delete(packetId) !== true) return false
-    if (this.isJournaled) this.#services.journal.deleteReceived(this.clientId, packetId)
-    return true
-  }
-
   /** The connection is gone; what it had in flight waits for the next one. */
   detach(): void {
     this.client = undefined
     this.#queue?.rewind()
   }
 
-  /** A closed connection's publications matter until `settled`. */
-  awaitSettlement(connection: object): void {
-    this.#unsettled = (this.#unsettled ?? new Set()).add(connection)
-  }
-
-  settled(connection: object): void {
-    this.#unsettled?.delete(connection)
-    if ((this.#unsettled?.size ?? 0) > 0) return
-    const onSettled = this.#onSettled
-    this.#onSettled = undefined
-    onSettled?.()
-  }
-
-  /** Calls back, at once or later, when everything its closed connections published is accepted; the last call counts. */
-  whenSettled(done: () => void): void {
-    if ((this.#unsettled?.size ?? 0) === 0) done()
-    else this.#onSettled = done
-  }
-
   /** Messages on their way, for who moves the session between nodes. */
   get queue(): DeliveryQueue {
     return this.#messages()
-  }
-
-  /** QoS 2 publications of the client that it has not released, and whether others may lack them. */
-  *receipts(): Iterable<ReceivedRecord> {
-    for (const [packetId, { id, isFromElsewhere, acceptance }] of this.#received ?? []) {
-      const isSettled = acceptance.outstanding === 0
-      yield isSettled
-        ? { packetId, id: undefined }
-        : { packetId, id, ...(isFromElsewhere && { isFromElsewhere }) }
-    }
   }
 
   /** The new owner has what is below `position`. */

@@ -41,7 +41,7 @@ export function handleAcknowledgement(
       session.complete(packetId)
       break
     case packetType.pubrel: {
-      const isKnown = session.releaseReceived(packetId)
+      const isKnown = session.publications.releaseReceived(packetId)
       connection.openReceives?.delete(packetId)
       const slot = connection.openSlot(packetType.pubcomp, packetId) // [MQTT-4.3.3-11]
       slot.reasonCode = isKnown ? success : packetIdentifierNotFound

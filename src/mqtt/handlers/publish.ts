@@ -126,13 +126,13 @@ function takeAcknowledged(connection: ClientConnection, topic: string, refusal: 
       properties && Buffer.from(properties),
     )
     // Either all of it survives a crash or nothing: the identifier, and the message with everybody who gets it.
-    const receipt = session?.receipt(packetId)
+    const receipt = session?.publications.receipt(packetId)
     if (receipt === undefined) {
       // At other nodes before it is kept here, it would come there again as another message after a crash.
       if (session?.isJournaled === true) slot.sendAfter = Infinity
       journal.atomically(() => {
         route(connection, publication, slot)
-        session?.receive(packetId, publication.id, slot)
+        session?.publications.receive(packetId, publication.id, slot)
       })
       if (session?.isJournaled === true) slot.sendAfter = journal.appended
     } else if (receipt.id !== undefined && receipt.acceptance.outstanding > 0) {
@@ -141,7 +141,7 @@ function takeAcknowledged(connection: ClientConnection, topic: string, refusal: 
       if (session?.isJournaled === true) slot.sendAfter = journal.appended
       journal.atomically(() => {
         services.router.repeat({ ...publication, id }, slot, isFromElsewhere)
-        session?.receive(packetId, id, slot)
+        session?.publications.receive(packetId, id, slot)
       })
     }
     slot.requireCommitted(session?.isJournaled === true ? journal.appended : 0)
