@@ -8,12 +8,11 @@ import { compareTokens, type ClientId, type Incarnation, type NodeId } from '../
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { Random } from '../src/core/ports/random.ts'
 import { GrapevineError } from '../src/core/errors.ts'
-import type { CoordinationOperation } from '../src/core/ports/coordination-store.ts'
 import type { BatchedOutcome, ClaimBatcher } from './claim-batcher.ts'
 import type { OwnedRecord } from './claim-owned.ts'
 import { toSight } from './claim-sight.ts'
 import type { CoordinationKeys } from './keys.ts'
-import { encodeOwnership } from './session-record.ts'
+import { putOwnership } from './session-record.ts'
 import { isAtRevision, newNonce } from './store-calls.ts'
 
 export interface ReclaimContext {
@@ -80,17 +79,17 @@ async function reclaimOne(context: ReclaimContext, clientId: ClientId, owned: Ow
       owned.modRevision = modRevision
       return true
     }
-    const value = encodeOwnership({
+    const record = {
       node: nodeId,
       incarnation,
       epoch: owned.token.epoch,
       tokenRevision: owned.token.revision,
       nonce: newNonce(random),
       expiry: owned.expirySeconds,
-      how: 'reclaimed',
+      how: 'reclaimed' as const,
       sinceMs: clock.wallNow(),
-    })
-    const success: CoordinationOperation[] = isOurs ? [] : [{ type: 'put', key, value }]
+    }
+    const success = isOurs ? [] : [putOwnership(key, record, owned.hasWill)]
     if (will !== undefined) success.push({ type: 'put', key: willKey, value: will })
     // A backup may have one that was published or dropped since.
     else if (!owned.hasWill) success.push({ type: 'delete', key: willKey })

@@ -16,7 +16,7 @@ import { toSight } from './claim-sight.ts'
 import type { ClaimStats } from './claim-stats.ts'
 import type { CoordinationKeys } from './keys.ts'
 import type { OwnedRecord } from './claim-owned.ts'
-import { encodeOwnership, type StoredOwnership } from './session-record.ts'
+import { putOwnership, type StoredOwnership } from './session-record.ts'
 import { isAtRevision } from './store-calls.ts'
 
 export interface RewriteContext {
@@ -181,8 +181,8 @@ export class ClaimRewrites {
     }
     if (rewrite !== undefined) {
       const { record, expiry } = rewrite
-      const value = encodeOwnership({ ...record, tokenRevision: owned.token.revision, expiry })
-      success.push({ type: 'put', key: recordKey, value })
+      const rewritten = { ...record, tokenRevision: owned.token.revision, expiry }
+      success.push(putOwnership(recordKey, rewritten, owned.hasWill))
     }
     return { compare: [isAtRevision(recordKey, owned.modRevision)], success, failure: [] }
   }

@@ -1,12 +1,13 @@
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
-import type {
-  CoordinationCompare,
-  CoordinationOperation,
-  CoordinationTransaction,
-} from '../src/core/ports/coordination-store.ts'
+import type { CoordinationCompare, CoordinationTransaction } from '../src/core/ports/coordination-store.ts'
 import { sightReads } from './claim-sight.ts'
 import type { CoordinationKeys } from './keys.ts'
-import { encodeOwnership, type OwnershipOrigin, type StoredOwnership } from './session-record.ts'
+import {
+  putOwnership,
+  type OwnershipOrigin,
+  type OwnershipRecord,
+  type StoredOwnership,
+} from './session-record.ts'
 import { isAbsent, isAtRevision } from './store-calls.ts'
 
 /**
@@ -43,7 +44,7 @@ export function swapTransaction(keys: CoordinationKeys, swap: Swap): Coordinatio
   const { clientId, will } = wish
   const recordKey = keys.session(clientId)
   const compare: CoordinationCompare[] = [isAtRevision(recordKey, modRevision)]
-  const success: CoordinationOperation[] = [{ type: 'put', key: recordKey, value: newRecord(swap) }]
+  const success = [putOwnership(recordKey, newRecord(swap), will !== undefined)]
   if (owner !== undefined && taking === 'dead') {
     compare.push(isAbsent(keys.member(owner.node, owner.incarnation)))
     success.push({
@@ -71,9 +72,9 @@ function dropsWillOf(owner: StoredOwnership, { self, wish, taking }: Swap): bool
   return owner.incarnation === self.incarnation || !wish.cleanStart
 }
 
-function newRecord({ self, wish, owner, taking, isSettling, nonce, sinceMs }: Swap): Uint8Array {
+function newRecord({ self, wish, owner, taking, isSettling, nonce, sinceMs }: Swap): OwnershipRecord {
   const previous = owner === undefined || owner.node === self.nodeId ? undefined : owner.node
-  return encodeOwnership({
+  return {
     node: self.nodeId,
     incarnation: self.incarnation,
     epoch: self.epoch,
@@ -84,7 +85,7 @@ function newRecord({ self, wish, owner, taking, isSettling, nonce, sinceMs }: Sw
       isSettling && owner !== undefined && !wish.cleanStart ? owner.how : originOf(taking, wish.cleanStart),
     from: isSettling ? owner?.from : previous,
     sinceMs,
-  })
+  }
 }
 
 function originOf(taking: Taking, cleanStart: boolean): OwnershipOrigin {

@@ -1,5 +1,5 @@
 import type { FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
-import type { CoordinationEntry } from '../src/core/ports/coordination-store.ts'
+import type { CoordinationEntry, CoordinationOperation } from '../src/core/ports/coordination-store.ts'
 import { parseRecord } from './member-record.ts'
 
 /**
@@ -51,6 +51,15 @@ export function encodeOwnership(record: OwnershipRecord): Uint8Array {
   const fields = { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs }
   // Encoders hand out more memory than they fill, and there is a record for every client.
   return new TextEncoder().encode(JSON.stringify(fields)).slice()
+}
+
+/**
+ * Writes the record of a session. One that ends with its connection ends with its owner's process, too, and leaves nothing
+ * behind unless `hasWill`: then whoever publishes that finds in the record that the session is over.
+ */
+export function putOwnership(key: string, record: OwnershipRecord, hasWill: boolean): CoordinationOperation {
+  const isVolatile = record.expiry === 0 && !hasWill
+  return { type: 'put', key, value: encodeOwnership(record), isVolatile }
 }
 
 /** Undefined when the value is not an ownership record: it then owns nothing and may be overwritten. */

@@ -1,4 +1,4 @@
-import { GrapevineError } from '../../src/core/errors.ts'
+import { errorMessage, GrapevineError } from '../../src/core/errors.ts'
 import type { Clock, Timer } from '../../src/core/ports/clock.ts'
 import type {
   CoordinationEntry,
@@ -11,15 +11,12 @@ import type {
   CoordinationWatcher,
 } from '../../src/core/ports/coordination-store.ts'
 import type { Random } from '../../src/core/ports/random.ts'
-import type { Store, StoreOperation } from '../../src/core/ports/store.ts'
+import type { Store } from '../../src/core/ports/store.ts'
 import { StoreRefusal } from '../store-refusal.ts'
 import { CommitQueue, type CommitFailure } from './commit-queue.ts'
+import { DiskImage } from './disk-image.ts'
 import { KeyValueState } from './key-value-state.ts'
-import { corrupt, decodeEntry, decodeRevision, encodeEntry, encodeRevision } from './persisted-entry.ts'
 import { WatchHub } from './watch-hub.ts'
-
-const REVISION_KEY = 'coordination/revision'
-const ENTRY_PREFIX = 'coordination/key/'
 
 /** What an embedded store needs. It appends under `coordination/` and never closes `store`, which others may share. */
 export interface EmbeddedCoordinationOptions {
@@ -33,48 +30,40 @@ export interface EmbeddedCoordinationOptions {
 /**
  * The coordination store of nodes that share one process: `KeyValueState` made durable through a `Store`.
  *
- * Invariant: nothing is observable before it is committed: neither by an outcome, nor by a read, nor by a watch. Keys,
- * values and revisions survive a restart. Leases do not, and keys bound to one are never written to disk: the processes
- * that held them are gone when the store opens again, so those keys are gone too, in a revision of its own.
+ * Invariant: nothing is observable before it is committed: neither by an outcome, nor by a read, nor by a watch. Keys and
+ * values survive a restart, and revisions go on rising. Leases do not survive it, nor do keys bound to one, nor volatile ones,
+ * which are never written to disk: the processes they tell of are gone when the store opens again.
  */
 export class EmbeddedCoordinationStore implements CoordinationStore {
   readonly #store: Store
   readonly #clock: Clock
   readonly #random: Random
   readonly #state: KeyValueState
+  readonly #disk: DiskImage
   readonly #watches: WatchHub
   readonly #commits: CommitQueue
   /** Sequence of the last batch appended here, and the revisions of the batches not committed yet. */
   #appended = 0
   readonly #uncommitted: { sequence: number; revision: number }[] = []
-  #persistedRevision: number
+  /** Up to which the disk image has followed the state. */
+  #followedRevision: number
   #expiry: Timer | undefined
   #fault: string | undefined
   #closed = false
 
   /** Reads the state back. Throws STORE_CORRUPT when an entry is not as it was written. */
   static async open(options: EmbeddedCoordinationOptions): Promise<EmbeddedCoordinationStore> {
-    const stored = await options.store.get(REVISION_KEY)
-    const entries: CoordinationEntry[] = []
-    for await (const [storeKey, value] of options.store.range(ENTRY_PREFIX)) {
-      entries.push(decodeEntry(storeKey, storeKey.slice(ENTRY_PREFIX.length), value))
-    }
-    if (stored === undefined) {
-      if (entries.length > 0) throw corrupt(REVISION_KEY)
-      return new EmbeddedCoordinationStore(options, new KeyValueState())
-    }
-    const revision = decodeRevision(REVISION_KEY, stored)
-    for (const entry of entries) if (entry.modRevision > revision) throw corrupt(ENTRY_PREFIX + entry.key)
-    return new EmbeddedCoordinationStore(options, new KeyValueState(entries, revision + 1))
+    return new EmbeddedCoordinationStore(options, await DiskImage.read(options.store))
   }
 
-  private constructor(options: EmbeddedCoordinationOptions, state: KeyValueState) {
+  private constructor(options: EmbeddedCoordinationOptions, disk: DiskImage) {
     this.#store = options.store
     this.#clock = options.clock
     this.#random = options.random
-    this.#state = state
-    this.#persistedRevision = state.revision
-    this.#watches = new WatchHub(state)
+    this.#disk = disk
+    this.#state = new KeyValueState(disk.entries, disk.nextRevision)
+    this.#followedRevision = this.#state.revision
+    this.#watches = new WatchHub(this.#state)
     this.#commits = new CommitQueue(options.clock, options.timeoutMs ?? 3000)
     options.store.onCommitted(upTo => this.#onCommitted(upTo))
     options.store.onFailed(error => this.#onFailed(`the local store failed: ${error.message}`))
@@ -175,31 +164,24 @@ export class EmbeddedCoordinationStore implements CoordinationStore {
     return `${(this.#random.uint32() & 0x7fffffff) + 1}${String(this.#random.uint32()).padStart(10, '0')}`
   }
 
-  /** Appends what the state has written since the last call. */
+  /** Appends what has to be on disk of what the state has written since the last call. */
   #persist(): void {
     const revision = this.#state.revision
-    if (revision === this.#persistedRevision) return
-    const batch: StoreOperation[] = []
-    for (const change of this.#state.changesBetween(this.#persistedRevision, revision) ?? []) {
-      for (const event of change.events) {
-        if (event.type === 'put' && event.entry.leaseId === '0') {
-          batch.push({ type: 'put', key: ENTRY_PREFIX + event.entry.key, value: encodeEntry(event.entry) })
-        } else {
-          const key = event.type === 'put' ? event.entry.key : event.key
-          batch.push({ type: 'del', key: ENTRY_PREFIX + key })
-        }
+    if (revision === this.#followedRevision) return
+    const changes = this.#state.changesBetween(this.#followedRevision, revision) ?? []
+    this.#followedRevision = revision
+    const batch = this.#disk.follow(changes, revision)
+    if (batch.length > 0) {
+      try {
+        this.#appended = this.#store.append(batch)
+      } catch (error) {
+        this.#onFailed(`the local store takes no writes: ${errorMessage(error)}`)
+        return
       }
-    }
-    batch.push({ type: 'put', key: REVISION_KEY, value: encodeRevision(revision) })
-    try {
-      this.#appended = this.#store.append(batch)
-    } catch (error) {
-      this.#onFailed(
-        `the local store takes no writes: ${error instanceof Error ? error.message : String(error)}`,
-      )
+    } else if (this.#uncommitted.length === 0) {
+      void Promise.resolve().then(() => this.#watches.tell(revision))
       return
     }
-    this.#persistedRevision = revision
     this.#uncommitted.push({ sequence: this.#appended, revision })
   }
 

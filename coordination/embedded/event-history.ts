@@ -1,9 +1,12 @@
 import type { CoordinationEvent } from '../../src/core/ports/coordination-store.ts'
 
+/** `isVolatile` as the operation said. */
+export type StateEvent = CoordinationEvent & { readonly isVolatile?: boolean }
+
 /** The events of one transaction. */
 export interface RevisionEvents {
   readonly revision: number
-  readonly events: readonly CoordinationEvent[]
+  readonly events: readonly StateEvent[]
 }
 
 /** Past transactions, newest last, for watchers that are behind. Bounded: the oldest are compacted away. */

@@ -2,16 +2,17 @@ import { limits } from '../../src/core/limits.ts'
 import type {
   CoordinationCompare,
   CoordinationEntry,
-  CoordinationEvent,
   CoordinationOperation,
   CoordinationOperationResult,
   CoordinationTransaction,
   CoordinationTransactionResult,
 } from '../../src/core/ports/coordination-store.ts'
 import { transactionFault } from '../transaction-rules.ts'
-import { EventHistory, type RevisionEvents } from './event-history.ts'
+import { EventHistory, type RevisionEvents, type StateEvent } from './event-history.ts'
 import { LeaseTable } from './lease-table.ts'
 import { SortedKeys } from './sorted-keys.ts'
+
+type PutOperation = Extract<CoordinationOperation, { type: 'put' }>
 
 /** The branches a transaction takes, decided before anything is written. */
 interface Plan {
@@ -79,7 +80,7 @@ export class KeyValueState {
     const plan = this.#plan(transaction)
     const leaseFault = this.#leaseFault(plan)
     if (leaseFault !== undefined) return { refused: leaseFault }
-    const events: CoordinationEvent[] = []
+    const events: StateEvent[] = []
     const results = this.#execute(plan, events)
     this.#endTransaction(events)
     return { succeeded: plan.succeeded, revision: this.#revision, results: this.#stamp(results) }
@@ -96,7 +97,7 @@ export class KeyValueState {
 
   /** Deletes the lease with its keys, in one revision. Unknown leases are fine. */
   revokeLease(leaseId: string): void {
-    const events: CoordinationEvent[] = []
+    const events: StateEvent[] = []
     for (const key of this.#leases.remove(leaseId)) this.#delete(key, events)
     this.#endTransaction(events)
   }
@@ -161,12 +162,12 @@ export class KeyValueState {
     return undefined
   }
 
-  #execute(plan: Plan, events: CoordinationEvent[]): CoordinationOperationResult[] {
+  #execute(plan: Plan, events: StateEvent[]): CoordinationOperationResult[] {
     let nested = 0
     return plan.operations.map(operation => {
       switch (operation.type) {
         case 'put':
-          this.#put(operation.key, operation.value, operation.leaseId, events)
+          this.#put(operation, events)
           return { type: 'put' }
         case 'delete':
           return { type: 'delete', deleted: this.#delete(operation.key, events) }
@@ -190,7 +191,7 @@ export class KeyValueState {
     )
   }
 
-  #put(key: string, value: Uint8Array, leaseId: string | undefined, events: CoordinationEvent[]): void {
+  #put({ key, value, leaseId, isVolatile = false }: PutOperation, events: StateEvent[]): void {
     const before = this.#entries.get(key)
     if (before === undefined) this.#keys.add(key)
     else if (before.leaseId !== '0') this.#leases.unbind(before.leaseId, key)
@@ -200,10 +201,10 @@ export class KeyValueState {
     const entry = { key, value, createRevision, modRevision, leaseId: leaseId ?? '0' }
     this.#entries.set(key, entry)
     this.#sizeBytes += bytesOf(entry) - (before === undefined ? 0 : bytesOf(before))
-    events.push({ type: 'put', entry })
+    events.push(isVolatile ? { type: 'put', entry, isVolatile } : { type: 'put', entry })
   }
 
-  #delete(key: string, events: CoordinationEvent[]): number {
+  #delete(key: string, events: StateEvent[]): number {
     const before = this.#entries.get(key)
     if (before === undefined) return 0
     if (before.leaseId !== '0') this.#leases.unbind(before.leaseId, key)
@@ -214,7 +215,7 @@ export class KeyValueState {
     return 1
   }
 
-  #endTransaction(events: readonly CoordinationEvent[]): void {
+  #endTransaction(events: readonly StateEvent[]): void {
     if (events.length === 0) return
     this.#revision++
     this.#history.append({ revision: this.#revision, events })

@@ -100,6 +100,18 @@ export function coordinationStoreContract(
         assert.deepEqual(reading.results[1], { type: 'delete', deleted: 0 })
       })
 
+      it('treats a volatile key as any other while its processes live', async () => {
+        const recorder = await watching('v')
+        const operation = { type: 'put', key: `${ROOT}v`, value: Buffer.from('1'), isVolatile: true } as const
+        const created = await putAll(operation)
+        assert.deepEqual(await keysOf('v'), ['v'])
+        assert.equal((await get('v'))?.modRevision, created.revision)
+        const compare = [modified('v', created.revision)]
+        assert.equal((await commit({ compare, success: [put('v', '2')] })).succeeded, true)
+        assert.deepEqual((await putAll(del('v'))).results, [{ type: 'delete', deleted: 1 }])
+        await until(harness, 'three events', () => recorder.events.length === 3)
+      })
+
       it('counts what a delete deleted', async () => {
         await putAll(put('a', '1'))
         assert.deepEqual((await putAll(del('a'))).results, [{ type: 'delete', deleted: 1 }])

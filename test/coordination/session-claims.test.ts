@@ -103,6 +103,20 @@ describe('SessionClaims', () => {
     assert.equal(rig.recordOf('x')?.expiry, 60)
   })
 
+  it('has the store forget with the process what ended with it, which leaves no will behind', async () => {
+    const { state } = rig.service
+    const before = state.revision
+    await rig.claim(a, 'kept')
+    await rig.claim(a, 'clean', 0)
+    await rig.claim(a, 'with-will', 0, false, willRecord(1))
+    const answer = await rig.claim(a, 'made-clean')
+    a.claims.setExpiry('made-clean', answer.status === 'claimed' ? answer.token : assert.fail(), 0)
+    await rig.advance(1000)
+    const events = state.changesBetween(before, state.revision)?.flatMap(change => change.events) ?? []
+    const volatile = events.filter(({ isVolatile }) => isVolatile).map(e => e.type === 'put' && e.entry.key)
+    assert.deepEqual(volatile, [keys.session('clean'), keys.session('made-clean')])
+  })
+
   describe('budget for kept wills', () => {
     const keep = async (claimant: Claimant, clientId: ClientId, number: number): Promise<FencingToken> => {
       const answer = await rig.claim(claimant, clientId, 3600, false, willRecord(number))

@@ -17,7 +17,17 @@ export interface CoordinationCompare {
 }
 
 export type CoordinationOperation =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array; readonly leaseId?: string }
+  | {
+      readonly type: 'put'
+      readonly key: string
+      readonly value: Uint8Array
+      readonly leaseId?: string
+      /**
+       * What the key tells of ends with the process that writes it. A store that lives in that very process need not keep the key
+       * beyond it; to any other store this means nothing.
+       */
+      readonly isVolatile?: boolean
+    }
   | { readonly type: 'delete'; readonly key: string }
   | { readonly type: 'get'; readonly key: string }
   | { readonly type: 'transaction'; readonly transaction: CoordinationTransaction }

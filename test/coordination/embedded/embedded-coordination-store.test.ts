@@ -88,6 +88,101 @@ describe('EmbeddedCoordinationStore', () => {
     assert.equal(await after.keepAlive(leaseId), 'expired')
   })
 
+  describe('of volatile keys', () => {
+    const putVolatile = (store: EmbeddedCoordinationStore, key: string): Promise<CoordinationOutcome> =>
+      store.transact({
+        compare: [],
+        success: [{ type: 'put', key, value: new Uint8Array([1]), isVolatile: true }],
+        failure: [],
+      })
+    const remove = (store: EmbeddedCoordinationStore, key: string): Promise<CoordinationOutcome> =>
+      store.transact({ compare: [], success: [{ type: 'delete', key }], failure: [] })
+    const revisionOf = async (call: Promise<CoordinationOutcome>): Promise<number> => {
+      await clock.advance(1)
+      const outcome = await call
+      return outcome.outcome === 'done' ? outcome.result.revision : assert.fail(outcome.reason)
+    }
+
+    it('tells its disk nothing, however they come and go', async () => {
+      const store = await open()
+      await putNow(store, '/lasting')
+      const { appended } = disk
+      const revisions: number[] = []
+      store.watch('/', { onReset: () => {}, onEvents: (_events, revision) => revisions.push(revision) })
+      await clock.advance(1)
+      disk.held = true
+      const first = await revisionOf(putVolatile(store, '/a'))
+      assert.equal((await store.get('/a')).entry?.modRevision, first)
+      const second = await revisionOf(putVolatile(store, '/a'))
+      const third = await revisionOf(remove(store, '/a'))
+      assert.deepEqual(revisions, [first, second, third])
+      assert.equal(disk.appended, appended)
+    })
+
+    it('forgets them over a restart, also when they replaced lasting keys', async () => {
+      const before = await open()
+      await putNow(before, '/replaced')
+      await revisionOf(putVolatile(before, '/replaced'))
+      await revisionOf(putVolatile(before, '/new'))
+      await before.close()
+      assert.deepEqual((await (await open()).range('/')).entries, [])
+    })
+
+    it('keeps what replaced them for good', async () => {
+      const before = await open()
+      await revisionOf(putVolatile(before, '/a'))
+      const modified = await putNow(before, '/a')
+      await before.close()
+      assert.equal((await (await open()).get('/a')).entry?.modRevision, modified)
+    })
+
+    it('gives no revision twice, whatever was written before the process was killed', async () => {
+      let last = 0
+      for (const count of [1, 3, 1]) {
+        const store = await open()
+        assert.ok((await store.get('/a')).revision > last)
+        for (let i = 0; i < count; i++) last = await revisionOf(putVolatile(store, `/${i}`))
+      }
+    })
+
+    it('takes revisions in advance before it gives them, also when those it had are used up', async () => {
+      const store = await open()
+      disk.held = true
+      const first = putVolatile(store, '/a')
+      let isAnswered = false
+      void first.then(() => (isAnswered = true))
+      await clock.advance(100)
+      assert.equal(isAnswered, false)
+      disk.release()
+      let last = await revisionOf(first)
+      const { appended } = disk
+      for (let i = 0; i < 100_001; i++) void putVolatile(store, '/a')
+      last = await revisionOf(putVolatile(store, '/a'))
+      assert.equal(disk.appended, appended + 1)
+      await store.close()
+      assert.ok((await (await open()).get('/a')).revision > last)
+    })
+
+    it('lets no answer overtake the commit of what it builds on', async () => {
+      const store = await open()
+      await putNow(store, '/first')
+      disk.held = true
+      const seen: string[] = []
+      store.watch('/', {
+        onReset: () => {},
+        onEvents: events => seen.push(...events.map(({ type }) => type)),
+      })
+      const lasting = put(store, '/a')
+      const building = putVolatile(store, '/b').then(() => seen.push('answered'))
+      await clock.advance(100)
+      assert.deepEqual(seen, [])
+      disk.release()
+      await clock.advance(1)
+      await Promise.all([lasting, building])
+      assert.deepEqual(seen, ['put', 'put', 'answered'])
+    })
+  })
+
   it('lets nothing be observed before it is committed', async () => {
     const store = await open()
     const seen: string[] = []
