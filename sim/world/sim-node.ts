@@ -201,7 +201,8 @@ class TraceLogger implements Logger {
     this.#fields = fields
   }
 
-  debug(message: string, fields?: LogFields): void {
+  debug(message: string, given?: LogFields | (() => LogFields)): void {
+    const fields = typeof given === 'function' ? given() : given
     const clientId = fields?.['clientId']
     const { tailsLate, clock } = this.#world
     if (message === TAIL_LATE && typeof clientId === 'string' && !tailsLate.has(clientId))

@@ -27,8 +27,37 @@ export interface ConnectRequest {
   readonly authentication: { readonly method: string; readonly data: Uint8Array | undefined } | undefined
 }
 
-/** CONNACK of a CONNECT that has got its session. */
-export function acceptanceOf(
+/** CONNACKs of CONNECTs that have got their session. What most clients get is encoded once. */
+export class Acceptances {
+  readonly #options: MqttOptions
+  readonly #ordinary = new Map<number, Uint8Array>()
+
+  constructor(options: MqttOptions) {
+    this.#options = options
+  }
+
+  /** Not to be changed: others get the same bytes. */
+  of(request: ConnectRequest, sessionPresent: boolean): Uint8Array {
+    if (!isOrdinary(request)) return encodeAcceptance(request, this.#options, sessionPresent)
+    const kind = sessionPresent ? request.version : -request.version
+    let connack = this.#ordinary.get(kind)
+    if (connack === undefined) {
+      connack = encodeAcceptance(request, this.#options, sessionPresent)
+      this.#ordinary.set(kind, connack)
+    }
+    return connack
+  }
+}
+
+/** Whether there is nothing in the answer that concerns this client alone. */
+function isOrdinary(request: ConnectRequest): boolean {
+  if (request.version < 5) return true
+  const isOverruled = request.isKeepAliveOverruled || request.isExpiryOverruled
+  const isToldMore = request.wantsResponseInformation || request.authentication !== undefined
+  return !isOverruled && !isToldMore && !request.isClientIdAssigned
+}
+
+function encodeAcceptance(
   request: ConnectRequest,
   options: MqttOptions,
   sessionPresent: boolean,

@@ -13,7 +13,7 @@ import type { ClaimAnswer, ClaimRefusal } from '../core/ports/session-ownership.
 import type { StoredSession, WillRecord } from '../core/ports/session-journal.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionWatch } from './connection-watch.ts'
-import { acceptanceOf, refusalOf, type ConnectRequest } from './connect-request.ts'
+import { Acceptances, refusalOf, type ConnectRequest } from './connect-request.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { PendingEstablishments, type PendingEstablishment } from './pending-establishments.ts'
 import { reason } from './reason-codes.ts'
@@ -43,6 +43,7 @@ export class SessionRegistry {
   /** The latest CONNECT of each client id whose claim is under way; undefined while it has no client. */
   readonly #claims = new Map<ClientId, ConnectRequest | undefined>()
   readonly #establishments: PendingEstablishments
+  readonly #acceptances: Acceptances
   readonly #wills: WillScheduler
   readonly #sweepTimer: Timer
   readonly #watch: ConnectionWatch
@@ -53,6 +54,7 @@ export class SessionRegistry {
 
   constructor(shared: Omit<MqttServices, 'sessions'>) {
     this.#services = { ...shared, sessions: this }
+    this.#acceptances = new Acceptances(shared.options)
     this.#wills = new WillScheduler(shared)
     this.#watch = new ConnectionWatch(shared, this.#connections)
     this.#establishments = new PendingEstablishments(shared.journal, pending => this.#finish(pending))
@@ -180,17 +182,14 @@ export class SessionRegistry {
     stats.connectionsClosed++
     const { session } = connection
     if (session === undefined) {
-      logger.debug('connection closed before CONNECT was answered', {
+      logger.debug('connection closed before CONNECT was answered', () => ({
         remote: connection.stream.remote,
         detail,
-      })
+      }))
       return
     }
-    logger.debug('client disconnected', {
-      clientId: session.clientId,
-      remote: connection.stream.remote,
-      detail,
-    })
+    const { clientId } = session
+    logger.debug('client disconnected', () => ({ clientId, remote: connection.stream.remote, detail }))
     const isReplaced = !connection.isAttached
     if (connection.will !== undefined) {
       if (withWill) this.#wills.connectionLost(session, connection.will, isReplaced)
@@ -342,7 +341,7 @@ export class SessionRegistry {
       return
     }
     connection.will = request.will
-    connection.send(acceptanceOf(request, options, sessionPresent))
+    connection.send(this.#acceptances.of(request, sessionPresent))
     connection.established(session, {
       version,
       silenceMaxMs: request.keepAliveSeconds * 1500, // [MQTT-3.1.2-22]
@@ -350,7 +349,8 @@ export class SessionRegistry {
       packetBytesMax: request.packetBytesMax,
       topicAliasMax: request.topicAliasMax,
     })
-    logger.debug('client connected', { clientId, remote: connection.stream.remote, sessionPresent })
+    const { stream } = connection
+    logger.debug('client connected', () => ({ clientId, remote: stream.remote, sessionPresent }))
     session.pump()
   }
 

@@ -63,8 +63,9 @@ class PinoAdapter implements Logger {
     this.#pino = pino
   }
 
-  debug(message: string, fields: LogFields = {}): void {
-    this.#pino.debug(fields, message)
+  debug(message: string, fields: LogFields | (() => LogFields) = {}): void {
+    if (!this.#pino.isLevelEnabled('debug')) return
+    this.#pino.debug(typeof fields === 'function' ? fields() : fields, message)
   }
 
   info(message: string, fields: LogFields = {}): void {

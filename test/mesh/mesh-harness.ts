@@ -15,8 +15,8 @@ import type { Harness } from '../contract/harness.ts'
 export class MemoryLogger implements Logger {
   readonly lines: string[] = []
 
-  debug(message: string, fields?: LogFields): void {
-    this.#keep('debug', message, fields)
+  debug(message: string, fields?: LogFields | (() => LogFields)): void {
+    this.#keep('debug', message, typeof fields === 'function' ? fields() : fields)
   }
 
   info(message: string, fields?: LogFields): void {

@@ -2,6 +2,21 @@ import assert from 'node:assert/strict'
 import { createLogger, type LoggerOptions } from '../../src/observability/logger.ts'
 
 describe('createLogger', () => {
+  it('asks for what costs something to find out only when it writes the line', () => {
+    for (const [level, asked] of [
+      ['info', 0],
+      ['debug', 1],
+    ] as const) {
+      const lines: string[] = []
+      let asks = 0
+      const logger = createLogger({ level, format: 'json', destination: { write: line => lines.push(line) } })
+      logger.debug('client connected', () => ({ remote: `r${++asks}` }))
+      assert.equal(asks, asked)
+      assert.equal(lines.length, asked)
+      assert.ok(lines.every(line => line.includes('"remote":"r1"')))
+    }
+  })
+
   const collect = (options: Omit<LoggerOptions, 'destination'>) => {
     const lines: string[] = []
     const logger = createLogger({ ...options, destination: { write: line => lines.push(line) } })

@@ -6,7 +6,8 @@ export type LogFields = Readonly<Record<string, string | number | boolean | read
  * `warn` for what needs an eye, `error` for what needs a hand; `debug` for developers. Never throws, never blocks.
  */
 export interface Logger {
-  debug(message: string, fields?: LogFields): void
+  /** `fields` that cost something to find out are given as a function, called only when the line is written. */
+  debug(message: string, fields?: LogFields | (() => LogFields)): void
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
   error(message: string, fields?: LogFields): void

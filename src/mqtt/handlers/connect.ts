@@ -1,4 +1,3 @@
-import type { IConnectPacket } from 'mqtt-packet'
 import { limits } from '../../core/limits.ts'
 import type { PublishRouter } from '../../core/ports/routing.ts'
 import { topicNameFault } from '../../core/topic.ts'
@@ -8,18 +7,14 @@ import type { MqttServices } from '../mqtt-services.ts'
 import { reason } from '../reason-codes.ts'
 import type { ConnectRequest } from '../connect-request.ts'
 import type { Will } from '../will.ts'
+import type { ConnectPacket } from '../wire/connect-decoder.ts'
 import { encodeConnack } from '../wire/control-encoder.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
-import type { PacketFault, ProtocolVersion } from '../wire/packet-types.ts'
+import type { PacketFault } from '../wire/packet-types.ts'
 
 /** CONNECT: refuses what the node cannot serve; the rest goes to the registry, which claims the session. */
-export function handleConnect(
-  connection: ClientConnection,
-  packet: IConnectPacket,
-  willProperties: Uint8Array | undefined,
-): SinkAnswer {
-  const version = packet.protocolVersion ?? 4
-  connection.version = version
+export function handleConnect(connection: ClientConnection, packet: ConnectPacket): SinkAnswer {
+  connection.version = packet.version
   const { services } = connection
   if (!services.sessions.isServing) {
     connection.awaitWake()
@@ -27,12 +22,12 @@ export function handleConnect(
   }
   const refuse = (reasonCode: number, detail: string, properties: RefusalProperties = {}): SinkAnswer => {
     services.stats.connectsRefused++
-    connection.refuse(refusal(packet, version, reasonCode, detail, properties), detail)
+    connection.refuse(refusal(packet, reasonCode, detail, properties), detail)
     return 'closed'
   }
-  const fault = connectFault(packet, version, services)
+  const fault = connectFault(packet, services)
   if (fault !== undefined) return refuse(fault.reasonCode, fault.detail)
-  const request = connectRequest(connection, packet, version, willProperties)
+  const request = connectRequest(connection, packet)
   const admit = (admitted: ConnectRequest): SinkAnswer => {
     if (!services.sessions.isDraining) return connect(admitted)
     const { serverReference, serverMoved } = services.options
@@ -41,7 +36,7 @@ export function handleConnect(
       ? refuse(reason.serverUnavailable, 'the node is draining: connect to another')
       : refuse(elsewhere, 'the node is draining', { serverReference })
   }
-  const methodName = packet.properties?.authenticationMethod
+  const methodName = packet.authenticationMethod
   if (methodName === undefined) {
     if (!services.options.anonymous) return refuse(reason.notAuthorized, 'authentication is required')
     return admit(request)
@@ -50,7 +45,7 @@ export function handleConnect(
   if (method === undefined) return refuse(reason.badAuthenticationMethod, 'unknown authentication method') // [MQTT-4.12.0-1]
   connection.state = 'authenticating'
   connection.authentication = new ClientAuthentication(method, connection, request.clientId)
-  return connection.authentication.begin(packet.properties?.authenticationData, {
+  return connection.authentication.begin(packet.authenticationData, {
     onSuccess: (_username, data) => void admit({ ...request, authentication: { method: methodName, data } }),
     onFailure: (code, detail) => {
       services.logger.info('authentication failed', { remote: connection.stream.remote, detail })
@@ -72,24 +67,21 @@ interface RefusalProperties {
 
 /** A CONNACK that refuses, with the reason in words if the client takes a packet of that size [MQTT-3.2.2-19]. */
 function refusal(
-  packet: IConnectPacket,
-  version: ProtocolVersion,
+  { version, packetBytesMax }: ConnectPacket,
   reasonCode: number,
   detail: string,
   properties: RefusalProperties,
 ): Uint8Array {
   const withWords = encodeConnack(version, reasonCode, false, { ...properties, reasonString: detail })
-  const packetBytesMax = packet.properties?.maximumPacketSize ?? Infinity
   return withWords.length <= packetBytesMax ? withWords : encodeConnack(version, reasonCode, false, {})
 }
 
 function connectFault(
-  packet: IConnectPacket,
-  version: ProtocolVersion,
+  packet: ConnectPacket,
   services: Pick<MqttServices, 'options'>,
 ): PacketFault | undefined {
-  const { clientId, will, properties } = packet
-  if (clientId === '' && version < 5 && packet.clean !== true) {
+  const { version, clientId, cleanStart, will } = packet
+  if (clientId === '' && version < 5 && !cleanStart) {
     return {
       reasonCode: reason.clientIdentifierNotValid,
       detail: 'no client identifier and no clean session',
@@ -98,7 +90,7 @@ function connectFault(
   if (Buffer.byteLength(clientId) > limits.clientIdBytesMax) {
     return { reasonCode: reason.clientIdentifierNotValid, detail: 'client identifier is too long' }
   }
-  if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined) {
+  if (packet.authenticationData !== undefined && packet.authenticationMethod === undefined) {
     return { reasonCode: reason.protocolError, detail: 'authentication data without a method' }
   }
   if (will === undefined) return undefined
@@ -106,52 +98,33 @@ function connectFault(
   if (topicFault !== undefined)
     return { reasonCode: reason.topicNameInvalid, detail: `will topic ${topicFault}` }
   if (will.topic.startsWith('$SYS/')) return { reasonCode: reason.topicNameInvalid, detail: 'will to $SYS' }
-  if (will.retain === true && !services.options.retainAvailable) {
+  if (will.retain && !services.options.retainAvailable) {
     return { reasonCode: reason.retainNotSupported, detail: 'retained messages are not available' } // [MQTT-3.2.2-13]
   }
   return undefined
 }
 
 function willOf(
-  packet: IConnectPacket,
-  willProperties: Uint8Array | undefined,
+  { will, clientId }: ConnectPacket,
   router: Pick<PublishRouter, 'reserveId'>,
 ): Will | undefined {
-  const { will, clientId } = packet
   if (will === undefined) return undefined
-  const { payload, properties } = will
-  return {
-    publication: {
-      topic: will.topic,
-      payload: typeof payload === 'string' ? Buffer.from(payload) : Uint8Array.from(payload),
-      qos: will.qos ?? 0,
-      retain: will.retain ?? false,
-      properties: willProperties,
-      publisher: clientId,
-      // By it everybody knows the will again, whoever publishes it.
-      id: router.reserveId(),
-    },
-    messageExpirySeconds: properties?.messageExpiryInterval,
-    delaySeconds: properties?.willDelayInterval ?? 0,
-  }
+  const { topic, payload, qos, retain, properties, messageExpirySeconds, delaySeconds } = will
+  // By its id everybody knows the will again, whoever publishes it.
+  const id = router.reserveId()
+  const publication = { topic, payload, qos, retain, properties, publisher: clientId, id }
+  return { publication, messageExpirySeconds, delaySeconds }
 }
 
-function connectRequest(
-  connection: ClientConnection,
-  packet: IConnectPacket,
-  version: ProtocolVersion,
-  willProperties: Uint8Array | undefined,
-): ConnectRequest {
-  const { options, random } = connection.services
+function connectRequest(connection: ClientConnection, packet: ConnectPacket): ConnectRequest {
+  const { options, random, router } = connection.services
+  const { version, cleanStart, keepAliveSeconds } = packet
   const assigned = packet.clientId === ''
-  const { properties } = packet
-  const cleanStart = packet.clean ?? true
   // Clean Session 0 of 3.1.1 asks for a session without end; it gets the longest the operator allows.
-  const wantedExpiry = version === 5 ? (properties?.sessionExpiryInterval ?? 0) : cleanStart ? 0 : 0xffff_ffff
-  const keepAlive = packet.keepalive ?? 0
+  const wantedExpiry = version === 5 ? packet.sessionExpirySeconds : cleanStart ? 0 : 0xffff_ffff
   const { keepAliveMax } = options
   const isKeepAliveOverruled =
-    version === 5 && keepAliveMax > 0 && (keepAlive === 0 || keepAlive > keepAliveMax)
+    version === 5 && keepAliveMax > 0 && (keepAliveSeconds === 0 || keepAliveSeconds > keepAliveMax)
   return {
     connection,
     version,
@@ -160,13 +133,13 @@ function connectRequest(
     cleanStart,
     expiryIntervalSeconds: Math.min(wantedExpiry, options.expiryIntervalMax),
     isExpiryOverruled: version === 5 && wantedExpiry > options.expiryIntervalMax,
-    keepAliveSeconds: isKeepAliveOverruled ? keepAliveMax : keepAlive,
+    keepAliveSeconds: isKeepAliveOverruled ? keepAliveMax : keepAliveSeconds,
     isKeepAliveOverruled,
-    receiveMaximum: properties?.receiveMaximum ?? 65_535,
-    packetBytesMax: properties?.maximumPacketSize ?? Infinity,
-    topicAliasMax: properties?.topicAliasMaximum ?? 0,
-    wantsResponseInformation: properties?.requestResponseInformation === true,
-    will: willOf(packet, willProperties, connection.services.router),
+    receiveMaximum: packet.receiveMaximum,
+    packetBytesMax: packet.packetBytesMax,
+    topicAliasMax: packet.topicAliasMax,
+    wantsResponseInformation: packet.wantsResponseInformation,
+    will: willOf(packet, router),
     authentication: undefined,
   }
 }

@@ -1,6 +1,7 @@
 import { reason } from '../reason-codes.ts'
 import type { ClientConnection } from '../client-connection.ts'
 import type { SinkAnswer } from '../wire/packet-framer.ts'
+import { decodeConnect } from '../wire/connect-decoder.ts'
 import { decodeControl } from '../wire/control-decoder.ts'
 import { pingresp } from '../wire/control-encoder.ts'
 import { packetType, type PacketFault } from '../wire/packet-types.ts'
@@ -69,16 +70,20 @@ export function handlePacket(
     case packetType.pubrel:
     case packetType.pubcomp:
       return settle(connection, handleAcknowledgement(connection, type, bytes, bodyStart, end))
+    case packetType.connect: {
+      const decoded = decodeConnect(bytes, bodyStart, end)
+      if ('fault' in decoded) return refuseUnreadable(connection, decoded.fault)
+      return handleConnect(connection, decoded.packet)
+    }
     default: {
-      const decoded = decodeControl(bytes, start, bodyStart, end, connection.version)
-      if ('fault' in decoded) {
-        if (type === packetType.connect) return refuseUnreadable(connection, decoded.fault)
-        return fail(connection, decoded.fault)
+      if (type === packetType.disconnect && bodyStart === end) {
+        connection.leave(false) // the usual farewell: nothing to decode
+        return 'closed'
       }
+      const decoded = decodeControl(bytes, start, bodyStart, end, connection.version)
+      if ('fault' in decoded) return fail(connection, decoded.fault)
       const { packet } = decoded
       switch (packet.cmd) {
-        case 'connect':
-          return handleConnect(connection, packet, decoded.willProperties)
         case 'auth':
           return settle(connection, handleAuth(connection, packet))
         case 'subscribe':

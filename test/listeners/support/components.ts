@@ -12,8 +12,8 @@ export interface LogLine {
 export class MemoryLogger implements Logger {
   readonly lines: LogLine[] = []
 
-  debug(message: string, fields: LogFields = {}): void {
-    this.lines.push({ level: 'debug', message, fields })
+  debug(message: string, fields: LogFields | (() => LogFields) = {}): void {
+    this.lines.push({ level: 'debug', message, fields: typeof fields === 'function' ? fields() : fields })
   }
 
   info(message: string, fields: LogFields = {}): void {
