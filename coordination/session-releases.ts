@@ -100,8 +100,7 @@ export class SessionReleases {
 
   /** False when the store did not answer. */
   async #sendBatch(): Promise<boolean> {
-    const batch = new Map([...this.#waiting.entries()].slice(0, BATCH_MAX))
-    for (const clientId of batch.keys()) this.#waiting.delete(clientId)
+    const batch = this.#take()
     this.#underWay = batch
     const success = Array.from(batch, ([clientId, release]) => this.#guardedDelete(clientId, release))
     const outcome = await this.#store.transact({ compare: [], success, failure: [] })
@@ -115,6 +114,16 @@ export class SessionReleases {
       for (const [clientId, release] of entries) this.#addAgain(clientId, release)
     }
     return outcome.outcome === 'done'
+  }
+
+  #take(): ReadonlyMap<ClientId, Release> {
+    const batch = new Map<ClientId, Release>()
+    for (const [clientId, release] of this.#waiting) {
+      if (batch.size === BATCH_MAX) break
+      batch.set(clientId, release)
+      this.#waiting.delete(clientId)
+    }
+    return batch
   }
 
   #guardedDelete(clientId: ClientId, { modRevision, willKey }: Release): CoordinationOperation {

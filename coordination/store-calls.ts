@@ -51,5 +51,5 @@ export function isAtRevision(key: string, modRevision: number): CoordinationComp
 
 /** 96 random bits as hex. */
 export function newNonce(random: Random): string {
-  return Array.from(random.bytes(12), byte => byte.toString(16).padStart(2, '0')).join('')
+  return Buffer.from(random.bytes(12)).toString('hex')
 }

@@ -179,7 +179,7 @@ export class EmbeddedCoordinationStore implements CoordinationStore {
         return
       }
     } else if (this.#uncommitted.length === 0) {
-      void Promise.resolve().then(() => this.#watches.tell(revision))
+      void Promise.resolve().then(() => this.#tell(revision))
       return
     }
     this.#uncommitted.push({ sequence: this.#appended, revision })
@@ -220,7 +220,13 @@ export class EmbeddedCoordinationStore implements CoordinationStore {
       revision = this.#uncommitted.shift()?.revision
     }
     this.#commits.committed(upTo)
-    if (revision !== undefined) this.#watches.tell(revision)
+    if (revision !== undefined) this.#tell(revision)
+  }
+
+  /** What every watch has been told nobody asks for again, and kept it would cost more than all that is in the store. */
+  #tell(revision: number): void {
+    this.#watches.tell(revision)
+    this.#state.compact(revision)
   }
 
   #onFailed(fault: string): void {

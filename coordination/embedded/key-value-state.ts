@@ -12,6 +12,9 @@ import { EventHistory, type RevisionEvents, type StateEvent } from './event-hist
 import { LeaseTable } from './lease-table.ts'
 import { SortedKeys } from './sorted-keys.ts'
 
+const NONE: readonly Plan[] = []
+const PUT: CoordinationOperationResult = { type: 'put' }
+
 type PutOperation = Extract<CoordinationOperation, { type: 'put' }>
 
 /** The branches a transaction takes, decided before anything is written. */
@@ -81,9 +84,11 @@ export class KeyValueState {
     const leaseFault = this.#leaseFault(plan)
     if (leaseFault !== undefined) return { refused: leaseFault }
     const events: StateEvent[] = []
-    const results = this.#execute(plan, events)
+    const nested: { revision: number }[] = []
+    const results = this.#execute(plan, events, nested)
     this.#endTransaction(events)
-    return { succeeded: plan.succeeded, revision: this.#revision, results: this.#stamp(results) }
+    for (const inner of nested) inner.revision = this.#revision
+    return { succeeded: plan.succeeded, revision: this.#revision, results }
   }
 
   grantLease(leaseId: string, ttlMs: number, nowMs: number): void {
@@ -129,11 +134,11 @@ export class KeyValueState {
   #plan(transaction: CoordinationTransaction): Plan {
     const succeeded = transaction.compare.every(compare => this.#holds(compare))
     const operations = succeeded ? transaction.success : transaction.failure
-    const nested: Plan[] = []
+    let nested: Plan[] | undefined
     for (const operation of operations) {
-      if (operation.type === 'transaction') nested.push(this.#plan(operation.transaction))
+      if (operation.type === 'transaction') (nested ??= []).push(this.#plan(operation.transaction))
     }
-    return { succeeded, operations, nested }
+    return { succeeded, operations, nested: nested ?? NONE }
   }
 
   #holds({ key, target, is, revision }: CoordinationCompare): boolean {
@@ -162,33 +167,31 @@ export class KeyValueState {
     return undefined
   }
 
-  #execute(plan: Plan, events: StateEvent[]): CoordinationOperationResult[] {
+  /** `transactions` gets the results of those nested, whose revision is known only when the outermost one ends. */
+  #execute(
+    plan: Plan,
+    events: StateEvent[],
+    transactions: { revision: number }[],
+  ): CoordinationOperationResult[] {
     let nested = 0
     return plan.operations.map(operation => {
       switch (operation.type) {
         case 'put':
           this.#put(operation, events)
-          return { type: 'put' }
+          return PUT
         case 'delete':
           return { type: 'delete', deleted: this.#delete(operation.key, events) }
         case 'get':
           return { type: 'get', entry: this.#entries.get(operation.key) }
         case 'transaction': {
           const inner = plan.nested[nested++] as Plan
-          const results = this.#execute(inner, events)
-          // The revision is known only when the outermost transaction ends: `#stamp` sets it.
-          return { type: 'transaction', result: { succeeded: inner.succeeded, revision: 0, results } }
+          const results = this.#execute(inner, events, transactions)
+          const result = { succeeded: inner.succeeded, revision: 0, results }
+          transactions.push(result)
+          return { type: 'transaction', result }
         }
       }
     })
-  }
-
-  #stamp(results: CoordinationOperationResult[]): CoordinationOperationResult[] {
-    return results.map(result =>
-      result.type === 'transaction'
-        ? { type: 'transaction', result: { ...result.result, revision: this.#revision } }
-        : result,
-    )
   }
 
   #put({ key, value, leaseId, isVolatile = false }: PutOperation, events: StateEvent[]): void {
