@@ -138,8 +138,8 @@ export class SessionArrivals {
     )
     if (own !== undefined) {
       // Messages for its earlier time here may still come, which no later owner has seen: what was had before that stands.
-      session.floors = replaced?.floors
-      session.loosenTails()
+      session.history.floors = replaced?.history.floors
+      session.history.loosenTails()
       if (own.isPassed !== true || own.owing !== undefined) this.#late(clientId)
     }
     this.#openGaps(session, staged, own !== undefined)
@@ -167,7 +167,7 @@ export class SessionArrivals {
   #openGaps(session: Session, { record, origin }: StagedSession, isRouted: boolean): void {
     const gaps = new IngressGaps(record.gaps)
     if (!isRouted) gaps.open(origin.nodeId, record.floors ?? [], this.#services.router.receivedUpTo())
-    session.gaps = gaps.isEmpty ? undefined : gaps
+    session.history.gaps = gaps.isEmpty ? undefined : gaps
   }
 
   /** Before its client can publish anything here. */
@@ -195,8 +195,9 @@ export class SessionArrivals {
    */
   recall({ ids, life }: SeenEarlier): void {
     for (const session of this.#keeper.all()) {
-      const { arrival, tails, gaps, departure } = session
-      if (departure === undefined) session.outlived = life
+      const { departure, history } = session
+      const { arrival, tails, gaps } = history
+      if (departure === undefined) history.outlived = life
       if (arrival === undefined || tails.length === 0) continue
       for (const id of ids) if (gaps?.has(id) !== true) arrival.wasHere(id)
     }
@@ -222,7 +223,7 @@ export class SessionArrivals {
     this.#services.journal.atomically(() => {
       const places = new TailPlaces(session, mark)
       for (const entry of entries) if (entry.position >= mark.position) places.follow(entry)
-      session.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
+      session.history.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
       this.#services.journal.putSession(session.record())
     })
     session.pump()
@@ -246,11 +247,11 @@ export class SessionArrivals {
     const session = this.#keeper.get(clientId)
     const mark = session && markOf(session.tails, from)
     if (session === undefined || mark === undefined || session.departure !== undefined) return
-    session.tails = session.tails.filter(other => other !== mark)
+    session.history.tails = session.tails.filter(other => other !== mark)
     letGo(session)
-    session.gaps?.shrink(from.nodeId, floors)
-    if (session.gaps?.isEmpty === true) session.gaps = undefined
-    if (mark.isLoose !== true) (session.floors ??= new IngressFloors()).raise(floors)
+    session.history.gaps?.shrink(from.nodeId, floors)
+    if (session.history.gaps?.isEmpty === true) session.history.gaps = undefined
+    if (mark.isLoose !== true) (session.history.floors ??= new IngressFloors()).raise(floors)
     this.#services.journal.putSession(session.record())
     if (session.tails.length === 0) this.#settled(session)
   }
@@ -282,7 +283,7 @@ export class SessionArrivals {
     }
     for (const { publication } of session.queue.waitingFrom(0))
       if (publication !== undefined) arrival.isRepeated(publication, true)
-    session.arrival = arrival
+    session.history.arrival = arrival
     return arrival
   }
 
@@ -316,9 +317,9 @@ export class SessionArrivals {
 
   /** What came directly waits for something else from now on, here and where the session goes from here. */
   #change(session: Session, changed: (mark: TailMark) => TailMark): void {
-    session.tails = session.tails.map(changed)
+    session.history.tails = session.tails.map(changed)
     if (heldFrom(session.tails) === Infinity) session.arrival?.senders.clear()
-    if (session.isJournaled) this.#services.journal.putSession(session.record())
+    session.keepRecord()
     letGo(session)
   }
 
@@ -329,13 +330,13 @@ export class SessionArrivals {
 
   /** Nothing follows any more; direct copies that floors do not cover may still be late. */
   #settled(session: Session): void {
-    const { arrival, floors, gaps } = session
+    const { arrival, floors, gaps } = session.history
     if (arrival === undefined) return
     arrival.forget(id => floors?.covers(id) === true && gaps?.has(id) !== true)
     const end = (): void => {
       arrival.end()
       if (session.arrival !== arrival) return
-      session.arrival = undefined
+      session.history.arrival = undefined
       this.#services.journal.deleteKnown(session.clientId)
     }
     this.#after(REMEMBER_MS, arrival, end)

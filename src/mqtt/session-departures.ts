@@ -61,9 +61,9 @@ export class SessionDepartures {
     session.publications.whenSettled(() => {
       if (!isMeant()) return
       this.#services.journal.putSession(session.record())
-      const floors = new IngressFloors(session.floors?.list())
+      const floors = new IngressFloors(session.history.floors?.list())
       floors.raise(this.#services.router.receivedUpTo())
-      const { outlived } = session
+      const { outlived } = session.history
       if (outlived !== undefined) floors.raise([{ incarnation: outlived, number: RESERVED_FROM - 1 }])
       const snapshot = {
         session: { ...session.record(), floors: floors.list() },

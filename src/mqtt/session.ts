@@ -5,8 +5,7 @@
  * connection. It knows nothing of other nodes, and encodes nothing. Invariant: of a journaled session, what is queued here
  * has been appended to the journal before anybody can be told that it was accepted.
  */
-import type { ClientId, FencingToken, Incarnation } from '../core/ids.ts'
-import { limits } from '../core/limits.ts'
+import type { ClientId, FencingToken } from '../core/ids.ts'
 import type { LocalDelivery, LocalMatch, LocalSubscription, SharedTarget } from '../core/ports/routing.ts'
 import type {
   DepartureMark,
@@ -16,15 +15,14 @@ import type {
   SubscriptionRecord,
   TailMark,
 } from '../core/ports/session-journal.ts'
-import { isReserved, type MessageId, type Publication } from '../core/publication.ts'
+import { isReserved, type Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
 import { topicMatches } from '../core/topic.ts'
 import { ClientPublications } from './client-publications.ts'
 import { DeliveryQueue, packetIdOf, queuedBytes, type QueuedMessage } from './delivery-queue.ts'
-import { IngressFloors } from './ingress-floors.ts'
-import { IngressGaps } from './ingress-gaps.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { SessionArrival } from './session-arrival.ts'
+import { SessionHistory } from './session-history.ts'
 import { parseFilter } from './shared-filter.ts'
 import { endOfGap, heldAt, heldFrom } from './tail-marks.ts'
 import { willRecord, type Will } from './will.ts'
@@ -76,18 +74,7 @@ export class Session implements LocalDelivery {
   #publications: ClientPublications | undefined
   /** It is on its way to another node: what is delivered to it is kept for that one. */
   departure: DepartureMark | undefined
-  /** Earlier owners from which messages follow. */
-  tails: readonly TailMark[] = NO_TAILS
-  /** What came to this node while it moved here; undefined long after. */
-  arrival: SessionArrival | undefined
-  /** What it had had when it moved; undefined if it never did. */
-  floors: IngressFloors | undefined
-  /** The life of this node before the present one, if it was here then: it has had what that life published. */
-  outlived: Incarnation | undefined
-  /** What it may lack below those; undefined if nothing. */
-  gaps: IngressGaps | undefined
-  /** Wills it has had lately: whoever acts for a dead node may publish one again, wherever the session is by then. */
-  #hadWills: readonly MessageId[] = NO_IDS
+  #history: SessionHistory | undefined
   /** Of the present connection, or of the last one while it is pending. */
   will: Will | undefined
   #isEnded = false
@@ -106,6 +93,21 @@ export class Session implements LocalDelivery {
 
   get inflightCount(): number {
     return this.#queue?.inflightCount ?? 0
+  }
+
+  /** Where it has been, and what it has had. */
+  get history(): SessionHistory {
+    return (this.#history ??= new SessionHistory(this, this.#services))
+  }
+
+  /** Earlier owners from which messages follow. */
+  get tails(): readonly TailMark[] {
+    return this.#history?.tails ?? NO_TAILS
+  }
+
+  /** What came to this node while it moved here; undefined long after. */
+  get arrival(): SessionArrival | undefined {
+    return this.#history?.arrival
   }
 
   /** What its client publishes. */
@@ -129,25 +131,23 @@ export class Session implements LocalDelivery {
       expiryIntervalSeconds: this.expiryIntervalSeconds,
       disconnectedAtMs: this.disconnectedAtMs,
       ...(this.departure === undefined ? {} : { departure: this.departure }),
-      ...(this.tails.length === 0 ? {} : { tails: this.tails }),
-      ...(this.floors === undefined ? {} : { floors: this.floors.list() }),
-      ...(this.gaps === undefined ? {} : { gaps: this.gaps.list() }),
-      ...(this.#hadWills.length === 0 ? {} : { hadWills: this.#hadWills }),
+      ...this.#history?.record(),
     }
+  }
+
+  /** Keeps that, if the session is journaled. */
+  keepRecord(): void {
+    if (this.isJournaled) this.#services.journal.putSession(this.record())
   }
 
   /** Fills a new session with what the journal had, or, with the positions that were sent, what another node handed over. */
   restore(stored: StoredSession, sent?: ReadonlySet<number>): void {
-    const { expiryIntervalSeconds, disconnectedAtMs, departure, tails, floors, gaps, hadWills } =
-      stored.session
+    const { expiryIntervalSeconds, disconnectedAtMs, departure, ...others } = stored.session
     this.isJournaled = true
     this.expiryIntervalSeconds = expiryIntervalSeconds
     this.disconnectedAtMs = disconnectedAtMs
     this.departure = departure
-    this.tails = tails ?? NO_TAILS
-    this.floors = floors && new IngressFloors(floors)
-    this.gaps = gaps && new IngressGaps(gaps)
-    this.#hadWills = hadWills ?? NO_IDS
+    if (others.tails ?? others.floors ?? others.gaps ?? others.hadWills) this.history.restore(others)
     this.will = stored.will
     for (const subscription of stored.subscriptions) this.#index(subscription)
     const { inflightMax } = this.#services.options
@@ -168,20 +168,13 @@ export class Session implements LocalDelivery {
   /** Adds or replaces a subscription. The journal's last change must be committed before the client is told. */
   subscribe(wanted: Omit<SubscriptionRecord, 'fromPosition'>): LocalSubscription {
     const before = this.subscriptions.get(wanted.filter)
-    if (before === undefined) this.loosenTails()
+    if (before === undefined) this.#history?.loosenTails()
     // What was published while its client had no such subscription is not for this one.
     const first = this.tails.length > 0 ? this.queue.nextPosition : undefined
     const fromPosition = before === undefined ? first : before.fromPosition
     const subscription = fromPosition === undefined ? wanted : { ...wanted, fromPosition }
     if (this.isJournaled) this.#services.journal.putSubscription(this.clientId, subscription)
     return this.#index(subscription)
-  }
-
-  /** What earlier owners had received says nothing of what reaches the session here from now on. */
-  loosenTails(): void {
-    if (this.tails.length === 0) return
-    this.tails = this.tails.map(mark => ({ ...mark, isLoose: true }))
-    if (this.isJournaled) this.#services.journal.putSession(this.record())
   }
 
   /** False when there was no such subscription. */
@@ -249,13 +242,10 @@ export class Session implements LocalDelivery {
   }
 
   deliver(publication: Publication, match: LocalMatch): void {
-    const mayBeRepeated = this.floors !== undefined || this.arrival !== undefined || this.gaps !== undefined
-    if (mayBeRepeated && match.qos > 0 && this.#hasHad(publication, match)) return
-    if (this.tails.length > 0) {
-      this.#noteDelivered(publication, match)
-      this.#awaitOwed(publication, match)
+    if (match.qos > 0) {
+      if (this.#history?.takes(publication, match) === false) return
+      if (match.group === undefined && !this.takesWill(publication)) return
     }
-    if (match.qos > 0 && match.group === undefined && !this.takeWill(publication)) return
     this.#deliver(publication, match, match.retainAsPublished && publication.retain)
   }
 
@@ -263,18 +253,14 @@ export class Session implements LocalDelivery {
    * To be asked, in the same change of the journal, of what is added to the queue: false for a will that the session has had,
    * else a will is noted.
    */
-  takeWill({ id, qos }: Publication): boolean {
+  takesWill({ id, qos }: Publication): boolean {
     if (!isReserved(id) || qos === 0 || !this.isJournaled || this.#isEnded) return true
-    const { incarnation, number } = id
-    if (this.#hadWills.some(had => had.number === number && had.incarnation === incarnation)) return false
-    this.#hadWills = [...this.#hadWills, id].slice(-limits.hadWillsMax)
-    this.#services.journal.putSession(this.record())
-    return true
+    return this.history.takesWill(id)
   }
 
   deliverLacking(publication: Publication, match: LocalMatch): void {
     const { id } = publication
-    if (id !== undefined && match.group === undefined && this.gaps?.has(id) === true)
+    if (id !== undefined && match.group === undefined && this.#history?.gaps?.has(id) === true)
       this.deliver(publication, match)
   }
 
@@ -323,7 +309,7 @@ export class Session implements LocalDelivery {
   acknowledge(packetId: number, qos: QoS): void {
     const message = this.#queue?.inflight(packetId)
     if (message?.qos !== qos || message.publication === undefined) return
-    this.#keepKnown(message)
+    this.#history?.keepKnown(message)
     this.#complete(message)
   }
 
@@ -332,7 +318,7 @@ export class Session implements LocalDelivery {
     const message = this.#queue?.inflight(packetId)
     if (message?.qos !== 2) return false
     if (message.publication !== undefined) {
-      this.#keepKnown(message)
+      this.#history?.keepKnown(message)
       this.#queue?.release(message)
       if (this.isJournaled) this.#services.journal.release(this.clientId, message.position)
     }
@@ -414,56 +400,6 @@ export class Session implements LocalDelivery {
     }
   }
 
-  /** By another way: an earlier owner's, or a late copy. */
-  #hasHad(publication: Publication, { group }: LocalMatch): boolean {
-    const { id } = publication
-    // Of shared subscriptions messages are given to one member, and come in any order.
-    if (id === undefined || group !== undefined) return this.arrival?.isRepeated(publication, true) === true
-    const isLacking = this.gaps?.has(id) === true
-    if (!isLacking && this.floors?.covers(id) === true) return true
-    if (this.arrival?.isRepeated(publication, false) === true) return true
-    if (isLacking) this.fillGap(id)
-    return false
-  }
-
-  /** Its id is in the queue no more, and after a restart of this node a tail may bring it once more. */
-  #keepKnown({ qos, publication }: QueuedMessage): void {
-    const id = publication?.id
-    if (qos < 2 || id === undefined || this.tails.length === 0 || !this.isJournaled) return
-    this.#services.journal.putKnown(this.clientId, { id })
-  }
-
-  /** A tail may bring it once more, after a restart of this node, when its client has forgotten that it had it. */
-  #noteDelivered({ id, qos }: Publication, match: LocalMatch): void {
-    const isOrdinary = match.group === undefined // another member may be given a copy
-    if (id !== undefined && qos === 2 && match.qos === 2 && isOrdinary)
-      this.#services.router.noteDelivered(id)
-  }
-
-  /** From a node that may owe an earlier owner what it published before: that comes first. */
-  #awaitOwed({ qos }: Publication, match: LocalMatch): void {
-    if (this.arrival === undefined || Math.min(qos, match.qos) === 0 || match.group !== undefined) return
-    const { sender } = this.#services.router
-    this.arrival.senders.add(sender)
-    const isAwaited = ({ isPassed, owing, heldAt }: TailMark): boolean =>
-      isPassed === true && heldAt === undefined && owing?.includes(sender) === true
-    if (!this.tails.some(isAwaited)) return
-    const at = this.queue.nextPosition
-    this.queue.skipTo(endOfGap(at))
-    this.tails = this.tails.map(mark => (isAwaited(mark) ? { ...mark, heldAt: at } : mark))
-    this.queue.holdFrom = heldFrom(this.tails)
-    if (this.isJournaled) this.#services.journal.putSession(this.record())
-    this.arrival.onHeld()
-  }
-
-  /** It has that now, if it may have lacked it. */
-  fillGap(id: MessageId): void {
-    if (this.gaps?.has(id) !== true) return
-    this.gaps.fill(id)
-    if (this.gaps.isEmpty) this.gaps = undefined
-    if (this.isJournaled) this.#services.journal.putSession(this.record())
-  }
-
   #enqueue(publication: Publication, match: LocalMatch, qos: QoS, retain: boolean): void {
     const queue = this.#messages()
     if (!this.#makeRoom(queue, queuedBytes(publication))) {
@@ -541,4 +477,3 @@ function isExpired({ expiresAtMs }: Publication, nowMs: number): boolean {
 
 const NO_IDENTIFIERS: readonly number[] = []
 const NO_TAILS: readonly TailMark[] = []
-const NO_IDS: readonly MessageId[] = []

@@ -34,9 +34,9 @@ export class TailPlaces {
     if (wanted === undefined) return
     const isRepeated = session.arrival?.isRepeated(publication, wanted !== 'ordinary') === true
     // Else a copy that is repeated to those who lack it would come as another message.
-    if (publication.id !== undefined && wanted === 'ordinary') session.fillGap(publication.id)
+    if (publication.id !== undefined && wanted === 'ordinary') session.history.fillGap(publication.id)
     if (!isRepeated) {
-      if (wanted === 'shared' || session.takeWill(publication)) session.addTail(entry)
+      if (wanted === 'shared' || session.takesWill(publication)) session.addTail(entry)
     } else if (publication.id !== undefined) {
       const waiting = this.#waitingById()
       const name = nameOf(publication.id)
