@@ -244,6 +244,8 @@ export class PartWriter {
   }
 }
 
+const NO_IDENTIFIERS: readonly number[] = []
+
 /** The bytes are not what a `PartWriter` wrote. */
 class Unreadable extends Error {}
 
@@ -252,6 +254,9 @@ export class PartReader {
   readonly #nowMs: number
   readonly #bytes: Buffer
   #at = 0
+  /** Messages of one session tend to have the same topic and publisher: they share the strings. */
+  readonly #topic = { text: '', start: 0, end: 0 }
+  readonly #publisher = { text: '', start: 0, end: 0 }
 
   constructor(bytes: Uint8Array, nowMs: number) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -298,10 +303,25 @@ export class PartReader {
     return this.#bytes.toString('utf8', start, start + length)
   }
 
+  /** As `text`, where it is most likely the same as last time. */
+  #textAs(last: { text: string; start: number; end: number }): string {
+    const length = this.uint16()
+    const start = this.#take(length)
+    const bytes = this.#bytes
+    let at = 0
+    if (length === last.end - last.start)
+      while (at < length && bytes[start + at] === bytes[last.start + at]) at++
+    if (at < length || length !== last.end - last.start)
+      last.text = bytes.toString('utf8', start, start + length)
+    last.start = start
+    last.end = start + length
+    return last.text
+  }
+
   data(): Uint8Array {
     const length = this.uint32()
     const start = this.#take(length)
-    return Uint8Array.from(this.#bytes.subarray(start, start + length))
+    return Buffer.from(this.#bytes.subarray(start, start + length))
   }
 
   /** The token is the caller's to put in. */
@@ -391,8 +411,9 @@ export class PartReader {
   #message(): { readonly entry: QueuedRecord; readonly wasSent: boolean } {
     const flags = this.byte()
     const position = this.count()
-    const subscriptionIdentifiers: number[] = []
-    for (let left = this.uint16(); left > 0; left--) subscriptionIdentifiers.push(this.uint32())
+    const count = this.uint16()
+    const subscriptionIdentifiers =
+      count === 0 ? NO_IDENTIFIERS : Array.from({ length: count }, () => this.uint32())
     const target = (flags & 16) === 0 ? undefined : { group: this.text(), filter: this.text() }
     const entry = {
       position,
@@ -442,8 +463,8 @@ export class PartReader {
     const flags = this.byte()
     const expiresAtMs = (flags & 16) === 0 ? undefined : this.#nowMs + this.number()
     const id = (flags & 32) === 0 ? undefined : this.#id()
-    const topic = this.text()
-    const publisher = this.text()
+    const topic = this.#textAs(this.#topic)
+    const publisher = this.#textAs(this.#publisher)
     const properties = (flags & 8) === 0 ? undefined : this.data()
     const payload = this.data()
     const retain = (flags & 4) !== 0

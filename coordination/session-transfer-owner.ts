@@ -18,6 +18,7 @@ import { isCount } from './session-channel.ts'
 import type { SessionOutcomes } from './session-outcome.ts'
 import { PartWriter } from './session-part-codec.ts'
 import { SNAPSHOT_BYTE } from './session-transfer-claimant.ts'
+import { TailTurns } from './tail-turns.ts'
 import { TransferTail, type TailPorts } from './session-transfer-tail.ts'
 
 /** What the claims of this node say to a request. */
@@ -73,7 +74,7 @@ export class TransferOwner {
     this.#outcomes = ports.outcomes
     this.#rules = rules
     this.#holder = holder
-    this.#tailPorts = { ...ports, done: clientId => this.#tails.delete(clientId) }
+    this.#tailPorts = { ...ports, turns: new TailTurns(), done: clientId => this.#tails.delete(clientId) }
     this.#channel.onType('moved', (from, fields) => this.#onMoved(from, fields))
     this.#channel.onType('tail-answer', (from, fields) => this.#onTailAnswer(from, fields))
     this.#transport.onDrain((nodeId, channel) => {

@@ -13,11 +13,13 @@ import { compareTokens } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
 import type { Clock, Timer } from '../src/core/ports/clock.ts'
 import type { PeerAddress } from '../src/core/ports/peer-transport.ts'
+import type { QueuedRecord } from '../src/core/ports/session-journal.ts'
 import type { SessionHolder } from '../src/core/ports/session-ownership.ts'
 import type { MessageId } from '../src/core/publication.ts'
 import { isCount, type SessionChannel } from './session-channel.ts'
 import type { SessionOutcomes } from './session-outcome.ts'
 import { PartWriter } from './session-part-codec.ts'
+import type { TailTurns, TurnTaker } from './tail-turns.ts'
 
 /** Leading byte of a frame with messages of a tail. */
 export const TAIL_BYTE = 2
@@ -29,6 +31,8 @@ export interface TailPorts {
   readonly channel: SessionChannel
   readonly clock: Clock
   readonly outcomes: SessionOutcomes
+  /** Of all tails of this node. */
+  readonly turns: TailTurns
   done(clientId: ClientId): void
 }
 
@@ -39,14 +43,15 @@ interface TailSubject {
   readonly position: number
 }
 
-const MESSAGES_PER_FRAME = 512
+/** Few, so that nobody waits long for one to be read, and what is read at once is little even in a process that has read none yet. */
+const MESSAGES_PER_FRAME = 256
 const ANSWER_MS = 1000
 const POLL_FIRST_MS = 10
 const POLL_LAST_MS = 500
 /** After so many frames without an answer the record says whether the session has moved on. */
 const UNANSWERED_MAX = 3
 
-export class TransferTail {
+export class TransferTail implements TurnTaker {
   readonly #ports: TailPorts
   readonly #holder: SessionHolder
   readonly #subject: TailSubject
@@ -76,8 +81,8 @@ export class TransferTail {
     this.#to = to
   }
 
-  /** Sends what there is, or asks how far the new owner is. */
-  run(): void {
+  /** Sends what there is, or asks how far the new owner is. `isPatient`: it waits for its turn, if it needs one. */
+  run(isPatient = true): void {
     const { clientId, token } = this.#subject
     if (this.#isClosed) return
     if (!this.#holder.isLeaving(clientId, token)) {
@@ -90,10 +95,27 @@ export class TransferTail {
       this.#poll()
       return
     }
+    const { turns } = this.#ports
+    const waiting = this.#holder.tail(clientId, this.#position, MESSAGES_PER_FRAME)
+    const messages = waiting.slice(0, fittingCount(waiting))
+    const isAll = messages.length === waiting.length && waiting.length < MESSAGES_PER_FRAME
+    if (!isPatient) turns.giveBack(this.#to, this)
+    else if (!isAll && !turns.take(this.#to, this)) {
+      this.#again(ANSWER_MS, false)
+      return
+    }
+    this.#send(messages, isAll)
+  }
+
+  onTurn(): void {
+    this.run()
+  }
+
+  #send(messages: readonly QueuedRecord[], isAll: boolean): void {
+    const { clientId, token } = this.#subject
     if (++this.#unanswered > UNANSWERED_MAX) this.#lookUp(false)
     const { clock, channel } = this.#ports
     const writer = new PartWriter(clock.wallNow())
-    const messages = this.#holder.tail(clientId, this.#position, MESSAGES_PER_FRAME)
     writer.byte(TAIL_BYTE)
     writer.byte(0)
     writer.number(token.epoch)
@@ -101,13 +123,7 @@ export class TransferTail {
     writer.text(clientId)
     writer.ids(this.#floors)
     writer.nodes(this.#owing ?? [])
-    let sent = 0
-    for (const message of messages) {
-      if (writer.length >= limits.tailFrameBytes) break
-      writer.message(message, false)
-      sent++
-    }
-    const isAll = sent === messages.length && messages.length < MESSAGES_PER_FRAME
+    for (const message of messages) writer.message(message, false)
     if (isAll && this.#phase === 'caught-up') {
       writer.setByte(1, 1)
       this.#owingSaid = this.#owing
@@ -123,6 +139,7 @@ export class TransferTail {
     if (!isCount(epoch) || !isCount(revision)) return false
     if (from.nodeId !== this.#to || compareTokens({ epoch, revision }, this.#subject.token) !== 0) return true
     this.#unanswered = 0
+    this.#ports.turns.giveBack(this.#to, this)
     if (state === 'gone') {
       this.#lookUp(true)
       return true
@@ -158,6 +175,7 @@ export class TransferTail {
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()
+    this.#ports.turns.giveBack(this.#to, this)
   }
 
   /** The new owner's routes are in force: what is still to come by the old ones was sent before. */
@@ -208,6 +226,7 @@ export class TransferTail {
       const isMeant = found.outcome === 'moved' && found.to !== this.#to
       const isPointless = found.outcome === 'ended' || (found.outcome === 'moved' && !isMeant && isRefused)
       if (isMeant) {
+        this.#ports.turns.giveBack(this.#to, this)
         this.#to = found.to
         this.#owingKnown = undefined
         this.run()
@@ -224,13 +243,25 @@ export class TransferTail {
     this.#pollMs = Math.min(POLL_LAST_MS, this.#pollMs * 2)
   }
 
-  #again(delayMs: number): void {
+  #again(delayMs: number, isPatient = true): void {
     this.#timer?.cancel()
-    this.#timer = this.#ports.clock.schedule(delayMs, () => this.run())
+    this.#timer = this.#ports.clock.schedule(delayMs, () => this.run(isPatient))
   }
 
   #end(): void {
     this.close()
     this.#ports.done(this.#subject.clientId)
   }
+}
+
+/** How many of them go into one frame. */
+function fittingCount(messages: readonly QueuedRecord[]): number {
+  let bytesLeft: number = limits.tailFrameBytes
+  let count = 0
+  for (const { publication } of messages) {
+    if (bytesLeft <= 0) break
+    bytesLeft -= publication.payload.length + publication.topic.length + (publication.properties?.length ?? 0)
+    count++
+  }
+  return count
 }

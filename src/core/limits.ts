@@ -113,7 +113,7 @@ export const limits = {
   /** Bytes of a session that go into one frame, unless a single message is larger. */
   transferFrameBytes: 48 * 1024,
   /** The same of what follows a session, of which the next frame goes when the last one is on the other's disk. */
-  tailFrameBytes: 160 * 1024,
+  tailFrameBytes: 96 * 1024,
   /** Messages waiting in a session, and bytes of them, that are handed over before its client is served; the rest follows. */
   snapshotMessagesMax: 256,
   snapshotBytesMax: 256 * 1024,

@@ -126,10 +126,11 @@ export class DeliveryQueue {
 
   /** Takes out the waiting messages below `position`. */
   dropBelow(position: number): readonly QueuedMessage[] {
-    const dropped = this.#waiting.slice(this.#head, this.#indexOf(position))
+    const end = this.#indexOf(position)
+    const dropped = this.#waiting.slice(this.#head, end)
     for (const message of dropped) this.#count(message, -1)
-    this.#waiting = this.#waiting.slice(this.#indexOf(position))
-    this.#head = 0
+    this.#head = end
+    this.#tidy()
     return dropped
   }
 
@@ -184,6 +185,7 @@ export class DeliveryQueue {
   #indexOf(position: number): number {
     let low = this.#head
     let high = this.#waiting.length
+    if (high > low && (this.#waiting[high - 1] as QueuedMessage).position < position) return high
     while (low < high) {
       const middle = (low + high) >> 1
       if ((this.#waiting[middle] as QueuedMessage).position < position) low = middle + 1
@@ -200,6 +202,12 @@ export class DeliveryQueue {
     const message = this.#waiting[this.#head++]
     if (message === undefined) throw new Error('the delivery queue is empty')
     if (message.position > this.#passed) this.#passed = message.position
+    this.#tidy()
+    return message
+  }
+
+  /** Lets go of what is no longer waiting, now and then, so that a long queue is not copied for each message. */
+  #tidy(): void {
     if (this.#head === this.#waiting.length) {
       this.#waiting = []
       this.#head = 0
@@ -207,6 +215,5 @@ export class DeliveryQueue {
       this.#waiting = this.#waiting.slice(this.#head)
       this.#head = 0
     }
-    return message
   }
 }

@@ -65,7 +65,14 @@ export class SessionArrival {
   /** These are known by other means. */
   forget(isKnown: (id: MessageId) => boolean): void {
     for (const [incarnation, numbers] of this.#ids) {
-      for (const number of numbers.keys()) if (isKnown({ incarnation, number })) this.#drop(numbers, number)
+      // Mostly all of them, which are not taken out one by one.
+      const left = new Map<number, Knowledge>()
+      for (const [number, knowledge] of numbers)
+        if (!isKnown({ incarnation, number })) left.set(number, knowledge)
+      this.#count -= numbers.size - left.size
+      this.#budget.left += numbers.size - left.size
+      if (left.size > 0) this.#ids.set(incarnation, left)
+      else this.#ids.delete(incarnation)
     }
   }
 
@@ -95,11 +102,5 @@ export class SessionArrival {
     }
     if (numbers === undefined) this.#ids.set(incarnation, (numbers = new Map<number, Knowledge>()))
     numbers.set(number, knowledge)
-  }
-
-  #drop(numbers: Map<number, Knowledge>, number: number): void {
-    numbers.delete(number)
-    this.#count--
-    this.#budget.left++
   }
 }

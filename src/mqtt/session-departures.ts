@@ -13,7 +13,7 @@ import type { QueuedRecord, SessionPart } from '../core/ports/session-journal.ts
 import { RESERVED_FROM, type MessageId } from '../core/publication.ts'
 import type { FreezeAnswer, LeavingSession, SessionSnapshot } from '../core/ports/session-ownership.ts'
 import type { CommitWaiters } from './commit-waiters.ts'
-import { queuedBytes } from './delivery-queue.ts'
+import { queuedBytes, type QueuedMessage } from './delivery-queue.ts'
 import { IngressFloors } from './ingress-floors.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { SessionKeeper } from './session-keeper.ts'
@@ -106,13 +106,7 @@ export class SessionDepartures {
   }
 
   tail(clientId: ClientId, position: number, messagesMax: number): readonly QueuedRecord[] {
-    const records: QueuedRecord[] = []
-    for (const { publication, ...message } of this.#keeper
-      .get(clientId)
-      ?.queue.waitingFrom(position, messagesMax) ?? []) {
-      if (publication !== undefined) records.push({ ...message, publication })
-    }
-    return records
+    return this.#keeper.get(clientId)?.queue.waitingFrom(position, messagesMax).filter(isWhole) ?? []
   }
 
   tailKept(clientId: ClientId, position: number): void {
@@ -173,6 +167,11 @@ function cutOf({ queue, tails }: Session): number | undefined {
   return undefined
 }
 
+/** Of which not only the rest of an exchange is due. */
+function isWhole(message: QueuedMessage): message is QueuedMessage & QueuedRecord {
+  return message.publication !== undefined
+}
+
 /** A record may be newer than the session: a claim whose outcome this node never learnt, in between nobody else's. */
 function isOwnedUnder(session: Session, token: FencingToken): boolean {
   const order = compareTokens(session.token, token)
@@ -216,10 +215,11 @@ function partsOf(session: Session, nextPosition: number): readonly SessionPart[]
   }
   for (const { packetId, id } of session.publications.receipts())
     parts.push({ type: 'received', packetId, id })
-  // What is in the queue the next owner finds there; what is in the tail it does not have yet.
-  const queued = new Set(session.queue.waitingFrom(0).map(({ publication }) => nameOf(publication?.id)))
-  for (const known of session.arrival?.known() ?? []) {
-    if (!queued.has(nameOf(known.id))) parts.push({ type: 'known', ...known })
+  const allKnown = [...(session.arrival?.known() ?? [])]
+  if (allKnown.length > 0) {
+    // What is in the queue the next owner finds there; what is in the tail it does not have yet.
+    const queued = new Set(session.queue.waitingFrom(0).map(({ publication }) => nameOf(publication?.id)))
+    for (const known of allKnown) if (!queued.has(nameOf(known.id))) parts.push({ type: 'known', ...known })
   }
   const { will } = session
   if (will !== undefined) parts.push({ type: 'will', will: willRecord(will) })

@@ -365,7 +365,8 @@ export class Session implements LocalDelivery {
       this.#services.stats.droppedQueueFull++
       return
     }
-    this.#insert({ ...record, position: this.#placeFor(record.position) ?? queue.nextPosition })
+    const place = this.#placeFor(record.position) ?? queue.nextPosition
+    this.#insert(place === record.position ? record : { ...record, position: place })
   }
 
   /** Moves a waiting message forward, to where an earlier owner had it, unless what is behind that has been sent. */
