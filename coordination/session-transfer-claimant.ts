@@ -13,7 +13,7 @@ import type { SessionHolder } from '../src/core/ports/session-ownership.ts'
 import type { TailMark } from '../src/core/ports/session-journal.ts'
 import type { LifeName } from './keys.ts'
 import { isCount, type SessionChannel } from './session-channel.ts'
-import { type PartReader, readAll } from './session-part-codec.ts'
+import { type PartReader, readAll } from './part-reader.ts'
 
 /**
  * `consent`: the owner has stopped serving the session, and unless it held nothing, or nothing was wanted, its state is

@@ -16,7 +16,7 @@ import type { SessionHolder, SessionSnapshot } from '../src/core/ports/session-o
 import type { SessionChannel } from './session-channel.ts'
 import { isCount } from './session-channel.ts'
 import type { SessionOutcomes } from './session-outcome.ts'
-import { PartWriter } from './session-part-codec.ts'
+import { PartWriter } from './part-writer.ts'
 import { SNAPSHOT_BYTE } from './session-transfer-claimant.ts'
 import { TailTurns } from './tail-turns.ts'
 import { TransferTail, type TailPorts } from './session-transfer-tail.ts'

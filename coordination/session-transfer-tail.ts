@@ -18,7 +18,7 @@ import type { SessionHolder } from '../src/core/ports/session-ownership.ts'
 import type { MessageId } from '../src/core/publication.ts'
 import { isCount, type SessionChannel } from './session-channel.ts'
 import type { SessionOutcomes } from './session-outcome.ts'
-import { PartWriter } from './session-part-codec.ts'
+import { PartWriter } from './part-writer.ts'
 import type { TailTurns, TurnTaker } from './tail-turns.ts'
 
 /** Leading byte of a frame with messages of a tail. */

@@ -1,9 +1,10 @@
 /**
- * Sessions and their parts as bytes between nodes, layout in WIRE.md.
+ * Reads what a `PartWriter` wrote, layout in WIRE.md.
  *
- * Pure. Times travel as what is left or has passed, since clocks differ between nodes. A reader that was given something
- * else than a writer makes answers undefined; what it answers refers to no byte of what it read.
+ * Pure. Given anything else it answers undefined; what it answers refers to no byte of what it read.
  */
+import { isNodeId, type NodeId } from '../src/core/ids.ts'
+import type { Debt } from '../src/core/ports/routing.ts'
 import type {
   DepartureMark,
   IngressGap,
@@ -14,235 +15,9 @@ import type {
   TailMark,
   WillRecord,
 } from '../src/core/ports/session-journal.ts'
-import type { Debt } from '../src/core/ports/routing.ts'
 import type { MessageId, Publication } from '../src/core/publication.ts'
 import type { QoS } from '../src/core/qos.ts'
-import { isNodeId, type NodeId } from '../src/core/ids.ts'
-
-const SUBSCRIPTION = 1
-const MESSAGE = 2
-const RELEASED = 3
-const RECEIVED = 4
-const WILL = 5
-const KNOWN = 6
-const DEBT = 7
-// Of a tail mark.
-const LOOSE = 1
-const PASSED = 2
-const HELD = 4
-
-/** Writes values one behind the other into a buffer that grows. */
-export class PartWriter {
-  readonly #nowMs: number
-  #bytes = Buffer.allocUnsafe(4096)
-  #length = 0
-
-  /** `nowMs`: wall clock. */
-  constructor(nowMs: number) {
-    this.#nowMs = nowMs
-  }
-
-  get length(): number {
-    return this.#length
-  }
-
-  /** What was written, valid until the next `clear`. */
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
-  }
-
-  clear(): void {
-    this.#length = 0
-  }
-
-  byte(value: number): void {
-    this.#room(1)
-    this.#bytes[this.#length++] = value
-  }
-
-  /** Changes a byte that was written. */
-  setByte(at: number, value: number): void {
-    this.#bytes[at] = value
-  }
-
-  uint16(value: number): void {
-    this.#room(2)
-    this.#length = this.#bytes.writeUInt16BE(value, this.#length)
-  }
-
-  uint32(value: number): void {
-    this.#room(4)
-    this.#length = this.#bytes.writeUInt32BE(value, this.#length)
-  }
-
-  number(value: number): void {
-    this.#room(8)
-    this.#length = this.#bytes.writeDoubleBE(value, this.#length)
-  }
-
-  text(value: string): void {
-    const length = Buffer.byteLength(value)
-    this.uint16(length)
-    this.#room(length)
-    this.#length += this.#bytes.write(value, this.#length)
-  }
-
-  data(value: Uint8Array): void {
-    this.uint32(value.length)
-    this.#room(value.length)
-    this.#bytes.set(value, this.#length)
-    this.#length += value.length
-  }
-
-  session(record: SessionRecord): void {
-    const { disconnectedAtMs, tails = [], floors = [], gaps = [], hadWills = [] } = record
-    this.text(record.clientId)
-    this.uint32(record.expiryIntervalSeconds)
-    this.number(disconnectedAtMs === undefined ? 0 : Math.max(0, this.#nowMs - disconnectedAtMs))
-    this.number(record.departure?.nextPosition ?? 0)
-    this.number(record.departure?.restTo ?? 0)
-    this.byte(tails.length)
-    for (const { from, token, position, restTo, isLoose, isPassed, owing = [], heldAt } of tails) {
-      this.text(from)
-      this.number(token.epoch)
-      this.number(token.revision)
-      this.number(position)
-      this.number(restTo ?? 0)
-      const isHeld = heldAt !== undefined
-      this.byte((isLoose === true ? LOOSE : 0) | (isPassed === true ? PASSED : 0) | (isHeld ? HELD : 0))
-      this.nodes(owing)
-      if (isHeld) this.number(heldAt)
-    }
-    this.ids(floors)
-    this.byte(gaps.length)
-    for (const { from, incarnation, above, upTo } of gaps) {
-      this.text(from)
-      this.number(incarnation)
-      this.number(above)
-      this.number(upTo)
-    }
-    this.ids(hadWills)
-  }
-
-  /** At most 65,535. */
-  ids(ids: readonly MessageId[]): void {
-    this.uint16(ids.length)
-    for (const { incarnation, number } of ids) {
-      this.number(incarnation)
-      this.number(number)
-    }
-  }
-
-  /** At most 65,535. */
-  nodes(nodes: readonly NodeId[]): void {
-    this.uint16(nodes.length)
-    for (const nodeId of nodes) this.text(nodeId)
-  }
-
-  part(part: SessionPart): void {
-    switch (part.type) {
-      case 'subscription':
-        this.#subscription(part.subscription)
-        break
-      case 'received':
-        this.byte(RECEIVED)
-        this.uint16(part.packetId)
-        this.byte(part.id === undefined ? 0 : 1)
-        if (part.id !== undefined) this.#id(part.id)
-        break
-      case 'will':
-        this.#will(part.will)
-        break
-      case 'known':
-        this.byte(KNOWN)
-        this.#id(part.id)
-        this.byte(part.isOfNode === true ? 1 : 0)
-        break
-      case 'debt':
-        this.#debt(part.debt)
-        break
-      case 'entry':
-        if ('isReleased' in part.entry) {
-          this.byte(RELEASED)
-          this.number(part.entry.position)
-        } else this.message(part.entry, part.wasSent)
-    }
-  }
-
-  message(record: QueuedRecord, wasSent: boolean): void {
-    const { position, qos, retain, subscriptionIdentifiers, publication, target } = record
-    this.byte(MESSAGE)
-    this.byte(qos | (retain ? 4 : 0) | (wasSent ? 8 : 0) | (target === undefined ? 0 : 16))
-    this.number(position)
-    this.uint16(subscriptionIdentifiers.length)
-    for (const identifier of subscriptionIdentifiers) this.uint32(identifier)
-    if (target !== undefined) {
-      this.text(target.group)
-      this.text(target.filter)
-    }
-    this.#publication(publication)
-  }
-
-  #subscription(record: SubscriptionRecord): void {
-    const { filter, qos, noLocal, retainAsPublished, subscriptionIdentifier, fromPosition } = record
-    this.byte(SUBSCRIPTION)
-    this.byte(
-      qos |
-        (noLocal ? 4 : 0) |
-        (retainAsPublished ? 8 : 0) |
-        (subscriptionIdentifier === undefined ? 0 : 16) |
-        (fromPosition === undefined ? 0 : 32),
-    )
-    this.uint32(subscriptionIdentifier ?? 0)
-    this.text(filter)
-    if (fromPosition !== undefined) this.number(fromPosition)
-  }
-
-  #debt({ nodeId, expiresAtMs, frame }: Debt): void {
-    this.byte(DEBT)
-    this.text(nodeId)
-    this.byte(expiresAtMs === undefined ? 0 : 1)
-    if (expiresAtMs !== undefined) this.number(expiresAtMs - this.#nowMs)
-    this.data(frame)
-  }
-
-  #will({ publication, messageExpirySeconds, delaySeconds }: WillRecord): void {
-    this.byte(WILL)
-    this.byte(messageExpirySeconds === undefined ? 0 : 1)
-    this.uint32(messageExpirySeconds ?? 0)
-    this.uint32(delaySeconds)
-    this.#publication(publication)
-  }
-
-  #publication({ topic, payload, qos, retain, properties, expiresAtMs, publisher, id }: Publication): void {
-    this.byte(
-      qos |
-        (retain ? 4 : 0) |
-        (properties === undefined ? 0 : 8) |
-        (expiresAtMs === undefined ? 0 : 16) |
-        (id === undefined ? 0 : 32),
-    )
-    if (expiresAtMs !== undefined) this.number(expiresAtMs - this.#nowMs)
-    if (id !== undefined) this.#id(id)
-    this.text(topic)
-    this.text(publisher)
-    if (properties !== undefined) this.data(properties)
-    this.data(payload)
-  }
-
-  #id({ incarnation, number }: MessageId): void {
-    this.number(incarnation)
-    this.number(number)
-  }
-
-  #room(byteCount: number): void {
-    const needed = this.#length + byteCount
-    if (needed <= this.#bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
-    grown.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = grown
-  }
-}
+import { partKind, tailFlag } from './part-kinds.ts'
 
 const NO_IDENTIFIERS: readonly number[] = []
 
@@ -343,10 +118,10 @@ export class PartReader {
         token,
         position,
         ...rest,
-        ...((flags & LOOSE) > 0 ? { isLoose: true } : {}),
-        ...((flags & PASSED) > 0 ? { isPassed: true } : {}),
+        ...((flags & tailFlag.loose) > 0 ? { isLoose: true } : {}),
+        ...((flags & tailFlag.passed) > 0 ? { isPassed: true } : {}),
         ...(owing.length > 0 ? { owing } : {}),
-        ...((flags & HELD) > 0 ? { heldAt: this.count() } : {}),
+        ...((flags & tailFlag.held) > 0 ? { heldAt: this.count() } : {}),
       })
     }
     const floors = this.ids()
@@ -384,19 +159,19 @@ export class PartReader {
   part(): SessionPart {
     const kind = this.byte()
     switch (kind) {
-      case SUBSCRIPTION:
+      case partKind.subscription:
         return { type: 'subscription', subscription: this.#subscription() }
-      case MESSAGE:
+      case partKind.message:
         return { type: 'entry', ...this.#message() }
-      case RELEASED:
+      case partKind.released:
         return { type: 'entry', entry: { position: this.count(), isReleased: true }, wasSent: true }
-      case RECEIVED:
+      case partKind.received:
         return { type: 'received', packetId: this.uint16(), id: this.byte() === 0 ? undefined : this.#id() }
-      case WILL:
+      case partKind.will:
         return { type: 'will', will: this.#will() }
-      case KNOWN:
+      case partKind.known:
         return { type: 'known', id: this.#id(), ...(this.byte() === 0 ? {} : { isOfNode: true }) }
-      case DEBT:
+      case partKind.debt:
         return { type: 'debt', debt: this.#debt() }
       default:
         throw new Unreadable()
@@ -404,7 +179,7 @@ export class PartReader {
   }
 
   message(): QueuedRecord {
-    if (this.byte() !== MESSAGE) throw new Unreadable()
+    if (this.byte() !== partKind.message) throw new Unreadable()
     return this.#message().entry
   }
 

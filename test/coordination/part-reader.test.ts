@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { PartWriter, readAll } from '../../coordination/session-part-codec.ts'
+import { readAll } from '../../coordination/part-reader.ts'
+import { PartWriter } from '../../coordination/part-writer.ts'
 import type { SessionPart, SessionRecord } from '../../src/core/ports/session-journal.ts'
 import type { QoS } from '../../src/core/qos.ts'
 
@@ -81,7 +82,7 @@ function read(data: Uint8Array, nowMs = 0): SessionPart[] | undefined {
   })
 }
 
-describe('session part codec', () => {
+describe('parts of sessions as bytes', () => {
   it('gives parts back as they were', () => {
     fc.assert(
       fc.property(fc.array(part), parts =>
