@@ -1,53 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
+import type { IClientOptions } from 'mqtt'
 import type { DrainStatusView, SessionDetailsView } from '../../src/admin/control-schemas.ts'
-import { configSchema } from '../../src/config/schema.ts'
-import { createNode } from '../../src/node/create-node.ts'
 import type { GrapevineNode } from '../../src/node/grapevine-node.ts'
-import { openSharedCoordination, type SharedCoordination } from '../../src/node/shared-coordination.ts'
-import { silentLogger } from '../support/silent-logger.ts'
+import { RealMesh } from '../support/real-mesh.ts'
 
 const REFERENCE = 'elsewhere.example:1883'
 const LASTING: IClientOptions = { clean: false, properties: { sessionExpiryInterval: 600 } }
 
 /** Two nodes with everything real but etcd: libp2p over TCP, level on disk; MQTT.js as the client. */
 describe('draining one of two nodes', () => {
-  let directory: string
-  let coordination: SharedCoordination
+  let mesh: RealMesh
   let leaving: GrapevineNode
   let staying: GrapevineNode
-  const clients: MqttClient[] = []
-
-  const start = (id: string): Promise<GrapevineNode> =>
-    createNode(
-      configSchema.parse({
-        node: { id, dataDir: join(directory, id) },
-        mqtt: { host: '127.0.0.1', port: 0 },
-        mesh: { host: '127.0.0.1', port: 0 },
-        admin: { port: 0 },
-        auth: { anonymous: true },
-        sessions: { serverReference: REFERENCE },
-      }),
-      { logger: silentLogger, coordinationStore: coordination.coordinationStore },
-    )
-
-  const connect = async (
-    node: GrapevineNode,
-    clientId: string,
-    options: IClientOptions = {},
-  ): Promise<MqttClient> => {
-    const client = await mqtt.connectAsync(`mqtt://${node.mqttAddress}`, {
-      protocolVersion: 5,
-      clientId,
-      reconnectPeriod: 0,
-      ...options,
-    })
-    clients.push(client)
-    return client
-  }
 
   const ask = async <T>(node: GrapevineNode, path: string, init?: RequestInit): Promise<T> =>
     (await (await fetch(node.adminUrl + path, init)).json()) as T
@@ -85,26 +49,21 @@ describe('draining one of two nodes', () => {
   }
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'grapevine-drain-'))
-    coordination = await openSharedCoordination(join(directory, 'coordination'))
-    ;[leaving, staying] = await Promise.all([start('leaving'), start('staying')])
-    await Promise.all([leaving.whenReady(), staying.whenReady()])
+    const config = { sessions: { serverReference: REFERENCE } }
+    mesh = await RealMesh.start({ nodeIds: ['leaving', 'staying'], store: 'shared', config })
+    leaving = mesh.node(0)
+    staying = mesh.node(1)
     await Promise.all([seenAs(leaving, 'staying', 'ready'), seenAs(staying, 'leaving', 'ready')])
   })
 
-  afterEach(async () => {
-    await Promise.all(clients.splice(0).map(client => client.endAsync(true)))
-    await Promise.all([leaving.stop(), staying.stop()])
-    await coordination.close()
-    await rm(directory, { recursive: true, force: true })
-  })
+  afterEach(() => mesh.close())
 
   it('hands a session with its subscriptions and queued messages to the other', async () => {
-    const absent = await connect(leaving, 'absent/1', LASTING)
+    const absent = await mesh.connect(0, 'absent/1', LASTING)
     await absent.subscribeAsync('news/#', { qos: 1 })
     await absent.endAsync()
     await interestSpread()
-    const publisher = await connect(staying, 'publisher')
+    const publisher = await mesh.connect(1, 'publisher')
     for (let i = 0; i < 20; i++) await publisher.publishAsync('news/before', String(i), { qos: 1 })
 
     assert.equal((await startDrain()).state, 'draining')
@@ -119,13 +78,7 @@ describe('draining one of two nodes', () => {
     await publisher.publishAsync('news/after', 'last', { qos: 1 })
 
     const received: string[] = []
-    const back = mqtt.connect(`mqtt://${staying.mqttAddress}`, {
-      protocolVersion: 5,
-      clientId: 'absent/1',
-      reconnectPeriod: 0,
-      ...LASTING,
-    })
-    clients.push(back)
+    const back = mesh.dial(1, 'absent/1', LASTING)
     const complete = new Promise<void>(resolve => {
       back.on('message', (_topic, payload) => {
         received.push(payload.toString())
@@ -141,7 +94,7 @@ describe('draining one of two nodes', () => {
   })
 
   it('sends connected clients to the server named, refuses new ones, and is not ready meanwhile', async () => {
-    const client = await connect(leaving, 'connected')
+    const client = await mesh.connect(0, 'connected')
     const farewell = new Promise<{ reasonCode?: number; properties?: { serverReference?: string } }>(
       resolve => client.once('disconnect', resolve),
     )
@@ -150,13 +103,13 @@ describe('draining one of two nodes', () => {
     assert.equal(reasonCode, 0x9c)
     assert.equal(properties?.serverReference, REFERENCE)
     await drained()
-    await assert.rejects(connect(leaving, 'late'), { code: 0x9c })
+    await assert.rejects(mesh.connect(0, 'late'), { code: 0x9c })
     assert.equal((await fetch(`${leaving.adminUrl}/ready`)).status, 503)
     await seenAs(staying, 'leaving', 'draining')
 
     await ask(leaving, '/api/v1/drain', { method: 'DELETE' })
     assert.equal((await fetch(`${leaving.adminUrl}/ready`)).status, 200)
-    await connect(leaving, 'again')
+    await mesh.connect(0, 'again')
   })
 
   it('refuses to drain the last node that is ready', async () => {

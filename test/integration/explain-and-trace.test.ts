@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import mqtt, { type MqttClient } from 'mqtt'
 import type { ExplanationView, HoldersView, RoutesView } from '../../src/admin/routing-schemas.ts'
 import type { TracePageView, TraceStartedView } from '../../src/admin/trace-schemas.ts'
-import { configSchema } from '../../src/config/schema.ts'
-import { createNode } from '../../src/node/create-node.ts'
-import type { GrapevineNode } from '../../src/node/grapevine-node.ts'
-import { startPrivateEtcd, type PrivateEtcd } from '../support/private-etcd.ts'
-import { silentLogger } from '../support/silent-logger.ts'
+import { RealMesh } from '../support/real-mesh.ts'
 
 interface ExportedSpan {
   readonly traceId: string
@@ -32,40 +24,12 @@ interface ExportedTraces {
 /** Everything real: etcd, libp2p over TCP, level on disk, the admin interface; MQTT.js as the client. */
 describe('explain, routes and trace on a mesh of two nodes', function () {
   this.timeout(60_000)
-  let etcd: PrivateEtcd
-  let directory: string
-  let nodes: GrapevineNode[]
+  let mesh: RealMesh
   let collector: Server
   const exported: (ExportedSpan & { readonly nodeId: string })[] = []
-  const clients: MqttClient[] = []
-
-  const start = (index: number): Promise<GrapevineNode> =>
-    createNode(
-      configSchema.parse({
-        node: { id: `node-${index}`, dataDir: join(directory, `node-${index}`) },
-        mqtt: { host: '127.0.0.1', port: 0 },
-        mesh: { host: '127.0.0.1', port: 0 },
-        admin: { port: 0 },
-        coordination: { store: 'etcd', etcd: { endpoints: [etcd.url] } },
-        routing: { subackBarrier: 'all' },
-        sessions: { drainTimeoutMs: 0 },
-        observability: {
-          otlpEndpoint: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/v1/traces`,
-        },
-        auth: { anonymous: true },
-      }),
-      { logger: silentLogger },
-    )
-
-  const connect = async (index: number, clientId: string): Promise<MqttClient> => {
-    const url = `mqtt://${nodes[index]?.mqttAddress}`
-    const client = await mqtt.connectAsync(url, { protocolVersion: 5, clientId, reconnectPeriod: 0 })
-    clients.push(client)
-    return client
-  }
 
   const ask = async <T>(index: number, path: string, init?: RequestInit): Promise<T> => {
-    const response = await fetch(`${nodes[index]?.adminUrl}${path}`, init)
+    const response = await fetch(`${mesh.node(index).adminUrl}${path}`, init)
     assert.ok(response.ok, `${path}: ${response.status}`)
     return (await response.json()) as T
   }
@@ -80,8 +44,6 @@ describe('explain, routes and trace on a mesh of two nodes', function () {
   }
 
   before(async () => {
-    etcd = await startPrivateEtcd()
-    directory = await mkdtemp(join(tmpdir(), 'grapevine-explain-'))
     collector = createServer((request, response) => {
       const parts: Buffer[] = []
       request.on('data', (part: Buffer) => parts.push(part))
@@ -97,23 +59,27 @@ describe('explain, routes and trace on a mesh of two nodes', function () {
       })
     })
     await new Promise<void>(resolve => collector.listen(0, '127.0.0.1', resolve))
-    nodes = await Promise.all([0, 1].map(start))
-    await Promise.all(nodes.map(node => node.whenReady()))
+    mesh = await RealMesh.start({
+      nodeIds: ['node-0', 'node-1'],
+      config: {
+        routing: { subackBarrier: 'all' },
+        sessions: { drainTimeoutMs: 0 },
+        observability: {
+          otlpEndpoint: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/v1/traces`,
+        },
+      },
+    })
   })
 
-  afterEach(async () => {
-    await Promise.all(clients.splice(0).map(client => client.endAsync(true)))
-  })
+  afterEach(() => mesh.endClients())
 
   after(async () => {
-    await Promise.all(nodes.map(node => node.stop()))
+    await mesh.close()
     collector.close()
-    await etcd.close()
-    await rm(directory, { recursive: true, force: true })
   })
 
   it('explains where a message would go, and it goes nowhere', async () => {
-    const [near, far] = [await connect(0, 'near'), await connect(1, 'far')]
+    const [near, far] = [await mesh.connect(0, 'near'), await mesh.connect(1, 'far')]
     let received = 0
     for (const client of [near, far]) client.on('message', () => received++)
     await near.subscribeAsync('plant/+/heat', { qos: 1 })
@@ -141,7 +107,7 @@ describe('explain, routes and trace on a mesh of two nodes', function () {
   })
 
   it('shows routes, and who has one filter', async () => {
-    const far = await connect(1, 'far')
+    const far = await mesh.connect(1, 'far')
     await far.subscribeAsync(['site/+', 'site/exact'])
     const { nodes: routes, patterns } = await ask<RoutesView>(0, '/api/v1/routes?node=node-1')
     assert.deepEqual(patterns.list, [{ nodeId: 'node-1', group: null, filter: 'site/+', members: 1 }])
@@ -155,7 +121,7 @@ describe('explain, routes and trace on a mesh of two nodes', function () {
   })
 
   it('refuses to explain what is no topic', async () => {
-    const response = await fetch(`${nodes[0]?.adminUrl}/api/v1/explain?topic=${encodeURIComponent('a/#')}`)
+    const response = await fetch(`${mesh.node(0).adminUrl}/api/v1/explain?topic=${encodeURIComponent('a/#')}`)
     assert.equal(response.status, 400)
     assert.deepEqual(await response.json(), {
       error: { code: 'TOPIC_INVALID', message: 'the topic misuses a wildcard' },
@@ -163,7 +129,7 @@ describe('explain, routes and trace on a mesh of two nodes', function () {
   })
 
   it('follows a message from its publisher over both nodes to its acknowledgement, and exports its spans', async () => {
-    const [publisher, far] = [await connect(0, 'publisher'), await connect(1, 'far')]
+    const [publisher, far] = [await mesh.connect(0, 'publisher'), await mesh.connect(1, 'far')]
     await far.subscribeAsync('way/+', { qos: 1 })
     const arrived = new Promise<void>(resolve => far.once('message', () => resolve()))
     // Asked of the node the message does not enter at: it gathers what the other one saw.
@@ -202,7 +168,7 @@ describe('explain, routes and trace on a mesh of two nodes', function () {
     }
     assert.equal(root?.attributes['messaging.client.id'], 'publisher')
     await ask(1, `/api/v1/traces/${name}`, { method: 'DELETE' })
-    assert.equal((await fetch(`${nodes[1]?.adminUrl}/api/v1/traces/${name}`)).status, 404)
+    assert.equal((await fetch(`${mesh.node(1).adminUrl}/api/v1/traces/${name}`)).status, 404)
     const ofTrace = await until(
       found => found.length >= 3,
       () => exported.filter(span => span.traceId === root.traceId),

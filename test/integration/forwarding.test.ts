@@ -1,53 +1,17 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
-import { configSchema } from '../../src/config/schema.ts'
-import { createNode } from '../../src/node/create-node.ts'
-import type { GrapevineNode } from '../../src/node/grapevine-node.ts'
-import { startPrivateEtcd, type PrivateEtcd } from '../support/private-etcd.ts'
-import { silentLogger } from '../support/silent-logger.ts'
+import type { IClientOptions, MqttClient } from 'mqtt'
+import { RealMesh } from '../support/real-mesh.ts'
 
 const DURABLE: IClientOptions = { clean: false, properties: { sessionExpiryInterval: 600 } }
 
 /** Everything real: etcd, libp2p over TCP, level on disk; MQTT.js as the client. */
 describe('forwarding in a mesh of three nodes', () => {
-  let etcd: PrivateEtcd
-  let directory: string
-  let nodes: GrapevineNode[]
-  const clients: MqttClient[] = []
-
-  function start(index: number): Promise<GrapevineNode> {
-    return createNode(
-      configSchema.parse({
-        node: { id: `node-${index}`, dataDir: join(directory, `node-${index}`) },
-        mqtt: { host: '127.0.0.1', port: 0 },
-        mesh: { host: '127.0.0.1', port: 0 },
-        admin: { port: 0 },
-        coordination: { store: 'etcd', etcd: { endpoints: [etcd.url] } },
-        sessions: { drainTimeoutMs: 0 },
-        auth: { anonymous: true },
-      }),
-      { logger: silentLogger },
-    )
-  }
-
-  async function connect(index: number, clientId: string, options: IClientOptions = {}): Promise<MqttClient> {
-    const client = await mqtt.connectAsync(`mqtt://${nodes[index]?.mqttAddress}`, {
-      protocolVersion: 5,
-      clientId,
-      reconnectPeriod: 0,
-      ...options,
-    })
-    clients.push(client)
-    return client
-  }
+  let mesh: RealMesh
 
   /** Resolves when every node knows `filters` filters of each of the nodes named. */
   async function interestSpread(filters: Record<string, number>): Promise<void> {
     const isSpread = (): boolean =>
-      nodes.every(node =>
+      mesh.nodes.every(node =>
         node
           .clusterStatus()
           .members.every(member => member.filters === (filters[member.nodeId] ?? member.filters)),
@@ -56,47 +20,31 @@ describe('forwarding in a mesh of three nodes', () => {
   }
 
   beforeEach(async () => {
-    etcd = await startPrivateEtcd()
-    directory = await mkdtemp(join(tmpdir(), 'grapevine-forwarding-'))
-    nodes = await Promise.all([0, 1, 2].map(start))
-    await Promise.all(nodes.map(node => node.whenReady()))
+    mesh = await RealMesh.start({ config: { sessions: { drainTimeoutMs: 0 } } })
   })
 
-  afterEach(async () => {
-    await Promise.all(clients.splice(0).map(client => client.endAsync(true)))
-    await Promise.all(nodes.map(node => node.stop()))
-    await etcd.close()
-    await rm(directory, { recursive: true, force: true })
-  })
+  afterEach(() => mesh.close())
 
   it('keeps what is acknowledged for the sessions of a node that is gone, also over a restart of the ingress', async () => {
-    const durable = await connect(2, 'durable', DURABLE)
+    const durable = await mesh.connect(2, 'durable', DURABLE)
     await durable.subscribeAsync('kept/+', { qos: 1 })
     await interestSpread({ 'node-2': 1 })
-    const publisher = await connect(0, 'publisher')
-    await nodes[2]?.stop()
-    while (nodes[0]?.clusterStatus().members.length !== 2)
+    const publisher = await mesh.connect(0, 'publisher')
+    await mesh.node(2).stop()
+    while (mesh.node(0).clusterStatus().members.length !== 2)
       await new Promise(resolve => setTimeout(resolve, 10))
     const count = 600
     await Promise.all(
       Array.from({ length: count }, (_, i) => publisher.publishAsync(`kept/${i}`, `${i}`, { qos: 1 })),
     )
     await publisher.endAsync()
-    await nodes[0]?.stop()
-    nodes[0] = await start(0)
-    await nodes[0].whenReady()
+    await mesh.node(0).stop()
+    await mesh.startAgain(0)
 
-    nodes[2] = await start(2)
-    await nodes[2].whenReady()
+    await mesh.startAgain(2)
     const received: number[] = []
     const isComplete = new Promise<void>(resolve => {
-      const back = mqtt.connect(`mqtt://${nodes[2]?.mqttAddress}`, {
-        protocolVersion: 5,
-        clientId: 'durable',
-        reconnectPeriod: 0,
-        ...DURABLE,
-      })
-      clients.push(back)
+      const back = mesh.dial(2, 'durable', DURABLE)
       back.on('message', (_topic, payload) => {
         received.push(Number(payload))
         if (received.length === count) resolve()
@@ -110,27 +58,19 @@ describe('forwarding in a mesh of three nodes', () => {
   })
 
   it('keeps it also at a node that started while the other was gone, until that one is forgotten', async () => {
-    const durable = await connect(2, 'durable', DURABLE)
+    const durable = await mesh.connect(2, 'durable', DURABLE)
     await durable.subscribeAsync('kept/+', { qos: 2 })
     await interestSpread({ 'node-2': 1 })
-    await nodes[2]?.stop()
-    await nodes[0]?.stop()
-    nodes[0] = await start(0)
-    await nodes[0].whenReady()
-    const publisher = await connect(0, 'publisher')
+    await mesh.node(2).stop()
+    await mesh.node(0).stop()
+    await mesh.startAgain(0)
+    const publisher = await mesh.connect(0, 'publisher')
     const count = 100
     for (let i = 0; i < count; i++) await publisher.publishAsync(`kept/${i}`, `${i}`, { qos: 2 })
-    nodes[2] = await start(2)
-    await nodes[2].whenReady()
+    await mesh.startAgain(2)
     const received: number[] = []
     const back = await new Promise<MqttClient>(resolve => {
-      const client = mqtt.connect(`mqtt://${nodes[2]?.mqttAddress}`, {
-        protocolVersion: 5,
-        clientId: 'durable',
-        reconnectPeriod: 0,
-        ...DURABLE,
-      })
-      clients.push(client)
+      const client = mesh.dial(2, 'durable', DURABLE)
       client.on('message', (_topic, payload) => {
         received.push(Number(payload))
         if (received.length === count) resolve(client)
@@ -142,19 +82,18 @@ describe('forwarding in a mesh of three nodes', () => {
     )
 
     await back.endAsync()
-    const admin = nodes[0].adminUrl
+    const admin = mesh.node(0).adminUrl
     const forget = (nodeId: string): Promise<Response> =>
       fetch(`${admin}/api/v1/nodes/${nodeId}`, { method: 'DELETE' })
     assert.equal((await forget('node-2')).status, 409)
-    await nodes[2].stop()
-    while (nodes[0].clusterStatus().members.length !== 2)
+    await mesh.node(2).stop()
+    while (mesh.node(0).clusterStatus().members.length !== 2)
       await new Promise(resolve => setTimeout(resolve, 10))
     const answer = await forget('node-2')
     assert.deepEqual([answer.status, await answer.json()], [200, { nodeId: 'node-0', forgotten: 'node-2' }])
     await publisher.publishAsync('kept/lost', 'lost', { qos: 1 })
-    nodes[2] = await start(2)
-    await nodes[2].whenReady()
-    const again = await connect(2, 'durable', DURABLE)
+    await mesh.startAgain(2)
+    const again = await mesh.connect(2, 'durable', DURABLE)
     const first = new Promise<string>(resolve =>
       again.on('message', (_topic, payload) => resolve(payload.toString())),
     )
@@ -166,7 +105,7 @@ describe('forwarding in a mesh of three nodes', () => {
     const received: number[] = []
     const perMember = new Map<string, number>()
     const total = 300
-    const members = await Promise.all([0, 1, 2].map(i => connect(i, `member-${i}`)))
+    const members = await Promise.all([0, 1, 2].map(i => mesh.connect(i, `member-${i}`)))
     const isComplete = new Promise<void>(resolve => {
       members.forEach((member, i) =>
         member.on('message', (_topic, payload) => {
@@ -178,7 +117,7 @@ describe('forwarding in a mesh of three nodes', () => {
     })
     for (const member of members) await member.subscribeAsync('$share/g/work', { qos: 1 })
     await interestSpread({ 'node-0': 1, 'node-1': 1, 'node-2': 1 })
-    const publisher = await connect(0, 'publisher')
+    const publisher = await mesh.connect(0, 'publisher')
     for (let i = 0; i < total; i++) await publisher.publishAsync('work', `${i}`, { qos: 1 })
     await isComplete
     // A message to everybody comes behind all others on every path.

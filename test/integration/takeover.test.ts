@@ -1,34 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import mqtt, { Store, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt'
-import { configSchema } from '../../src/config/schema.ts'
-import { createNode } from '../../src/node/create-node.ts'
-import type { GrapevineNode } from '../../src/node/grapevine-node.ts'
-import { openSharedCoordination, type SharedCoordination } from '../../src/node/shared-coordination.ts'
-import { silentLogger } from '../support/silent-logger.ts'
+import { Store, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt'
+import { RealMesh } from '../support/real-mesh.ts'
 
 /** Two nodes over real libp2p and disks, one embedded coordination store for both, MQTT.js as the clients. */
 describe('takeover between two nodes', function () {
   this.timeout(30_000)
-  let directory: string
-  let coordination: SharedCoordination
-  let nodes: GrapevineNode[]
-  const clients: MqttClient[] = []
-
-  function start(index: number): Promise<GrapevineNode> {
-    return createNode(
-      configSchema.parse({
-        node: { id: `node-${index}`, dataDir: join(directory, `node-${index}`) },
-        mqtt: { host: '127.0.0.1', port: 0 },
-        mesh: { host: '127.0.0.1', port: 0 },
-        admin: { port: 0 },
-        auth: { anonymous: true },
-      }),
-      { coordinationStore: coordination.coordinationStore, logger: silentLogger },
-    )
-  }
+  let mesh: RealMesh
 
   /** Connected, with what came from the first packet on. */
   async function connect(
@@ -37,15 +14,11 @@ describe('takeover between two nodes', function () {
     isClean: boolean,
     incomingStore?: Store,
   ): Promise<{ client: MqttClient; connack: IConnackPacket; received: IPublishPacket[] }> {
-    const client = mqtt.connect(`mqtt://${nodes[index]?.mqttAddress}`, {
-      protocolVersion: 5,
-      clientId,
+    const client = mesh.dial(index, clientId, {
       clean: isClean,
-      reconnectPeriod: 0,
       ...(incomingStore === undefined ? {} : { incomingStore }),
       ...(isClean ? {} : { properties: { sessionExpiryInterval: 600 } }),
     })
-    clients.push(client)
     const received: IPublishPacket[] = []
     client.on('message', (_topic, _payload, packet) => received.push(packet))
     const connack = await new Promise<IConnackPacket>((resolve, reject) => {
@@ -63,21 +36,12 @@ describe('takeover between two nodes', function () {
     received.map(({ payload }) => String(payload))
 
   before(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'grapevine-takeover-'))
-    coordination = await openSharedCoordination(join(directory, 'coordination'))
-    nodes = await Promise.all([0, 1].map(start))
-    await Promise.all(nodes.map(node => node.whenReady()))
+    mesh = await RealMesh.start({ nodeIds: ['node-0', 'node-1'], store: 'shared' })
   })
 
-  afterEach(async () => {
-    await Promise.all(clients.splice(0).map(client => client.endAsync(true)))
-  })
+  afterEach(() => mesh.endClients())
 
-  after(async () => {
-    await Promise.all(nodes.map(node => node.stop()))
-    await coordination.close()
-    await rm(directory, { recursive: true, force: true })
-  })
+  after(() => mesh.close())
 
   it('gives a client that was offline its QoS 1 messages at the other node, Session Present 1', async () => {
     const first = await connect(0, 'offline', false)
@@ -99,7 +63,7 @@ describe('takeover between two nodes', function () {
     await publisher.client.publishAsync('offline/b', 'still subscribed', { qos: 1 })
     await until(() => received.length > 200)
     assert.equal(texts(received).at(-1), 'still subscribed')
-    await until(() => nodes[0]?.clusterStatus().local.sessions === 1)
+    await until(() => mesh.node(0).clusterStatus().local.sessions === 1)
     console.log(`        CONNACK after ${tookMs.toFixed(0)} ms`)
   })
 
