@@ -267,7 +267,8 @@ export class ClaimContest {
   /** Reads the record anew, and what its owner as last seen has. */
   async #look(): Promise<'done' | 'suspended' | 'unavailable'> {
     const asked = this.#sight.owner
-    const success = sightReads(this.#context.keys, this.#wish.clientId, asked)
+    const { keys } = this.#context
+    const success = sightReads(keys, keys.session(this.#wish.clientId), asked)
     const outcome = await this.#submit({ compare: [], success, failure: [] })
     if (outcome.outcome === 'suspended') return 'suspended'
     if (outcome.outcome !== 'done') return 'unavailable'

@@ -1,4 +1,4 @@
-import type { ClientId, Incarnation, NodeId } from '../src/core/ids.ts'
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import type {
   CoordinationEntry,
   CoordinationOperation,
@@ -36,10 +36,10 @@ export const UNSEEN: Sight = {
 /** Reads the record and, when there was an owner, that owner's member key and note of death. */
 export function sightReads(
   keys: CoordinationKeys,
-  clientId: ClientId,
+  recordKey: string,
   owner: { readonly node: NodeId; readonly incarnation: Incarnation } | undefined,
 ): CoordinationOperation[] {
-  const names = [keys.session(clientId)]
+  const names = [recordKey]
   if (owner !== undefined) {
     names.push(keys.member(owner.node, owner.incarnation), keys.dead(owner.node, owner.incarnation))
   }

@@ -53,13 +53,13 @@ export function swapTransaction(keys: CoordinationKeys, swap: Swap): Coordinatio
       value: lostNote(swap),
     })
   }
-  const willKey = keys.will(self.nodeId, self.incarnation, clientId)
-  if (will !== undefined) success.push({ type: 'put', key: willKey, value: will })
+  const willKey = will && keys.will(self.nodeId, self.incarnation, clientId)
+  if (will !== undefined && willKey !== undefined) success.push({ type: 'put', key: willKey, value: will })
   if (owner !== undefined && dropsWillOf(owner, swap)) {
     const key = keys.will(owner.node, owner.incarnation, clientId)
-    if (will === undefined || key !== willKey) success.push({ type: 'delete', key })
+    if (key !== willKey) success.push({ type: 'delete', key })
   }
-  return { compare, success, failure: sightReads(keys, clientId, owner) }
+  return { compare, success, failure: sightReads(keys, recordKey, owner) }
 }
 
 /**

@@ -36,13 +36,37 @@ function branchesFault(transaction: CoordinationTransaction, mayNest: boolean): 
 }
 
 function branchFault(operations: readonly CoordinationOperation[], mayNest: boolean): string | undefined {
-  const written = new Set<string>()
   for (const operation of operations) {
     const fault = operationFault(operation, mayNest)
     if (fault !== undefined) return fault
-    for (const key of writtenKeys(operation)) {
-      if (written.has(key)) return `duplicate key: ${key} is written twice`
-      written.add(key)
+  }
+  const duplicate = operations.length > 1 ? duplicateKey(operations) : undefined
+  return duplicate === undefined ? undefined : `duplicate key: ${duplicate} is written twice`
+}
+
+/** A key that two of the operations may write. The branches of a nested transaction exclude one another, so they share theirs. */
+function duplicateKey(operations: readonly CoordinationOperation[]): string | undefined {
+  const written = new Set<string>()
+  const isWritten = (key: string): boolean => written.has(key)
+  for (const operation of operations) {
+    const duplicate = findWritten(operation, isWritten)
+    if (duplicate !== undefined) return duplicate
+    findWritten(operation, key => !written.add(key))
+  }
+  return undefined
+}
+
+/** The first key the operation may write for which `matches` says yes. */
+function findWritten(
+  operation: CoordinationOperation,
+  matches: (key: string) => boolean,
+): string | undefined {
+  if (operation.type === 'get') return undefined
+  if (operation.type !== 'transaction') return matches(operation.key) ? operation.key : undefined
+  for (const branch of [operation.transaction.success, operation.transaction.failure]) {
+    for (const inner of branch) {
+      const found = inner.type === 'transaction' ? undefined : findWritten(inner, matches)
+      if (found !== undefined) return found
     }
   }
   return undefined
@@ -59,16 +83,6 @@ function operationFault(operation: CoordinationOperation, mayNest: boolean): str
     return `value of ${operation.key} has ${bytes} bytes, at most ${limits.coordinationValueBytesMax} are allowed`
   }
   return keyFault(operation.key)
-}
-
-/** Keys the operation may write; the branches of a nested transaction exclude one another, so they share theirs. */
-function writtenKeys(operation: CoordinationOperation): Iterable<string> {
-  if (operation.type === 'get') return []
-  if (operation.type !== 'transaction') return [operation.key]
-  const { success, failure } = operation.transaction
-  return new Set(
-    [...success, ...failure].flatMap(inner => (inner.type === 'transaction' ? [] : [...writtenKeys(inner)])),
-  )
 }
 
 function keyFault(key: string): string | undefined {

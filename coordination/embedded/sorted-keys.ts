@@ -45,33 +45,54 @@ export class SortedKeys {
 
   /** Index of the first block whose last key is not before `key`; the last block when all are before. */
   #blockOf(key: string): number {
+    const blocks = this.#blocks
+    const first = blocks[0]
+    if (first === undefined) return 0
     let low = 0
-    let high = Math.max(0, this.#blocks.length - 1)
+    let high = blocks.length - 1
+    const from = alike(lastOf(first), lastOf(blocks[high] as string[]), key)
     while (low < high) {
       const middle = (low + high) >> 1
-      const block = this.#blocks[middle] as string[]
-      if (compareUtf8(block[block.length - 1] as string, key) < 0) low = middle + 1
+      if (compareUtf8(lastOf(blocks[middle] as string[]), key, from) < 0) low = middle + 1
       else high = middle
     }
     return low
   }
 }
 
+function lastOf(block: readonly string[]): string {
+  return block[block.length - 1] as string
+}
+
 function lowerBound(block: readonly string[], key: string): number {
   let low = 0
   let high = block.length
+  const from = alike(block[0] as string, lastOf(block), key)
   while (low < high) {
     const middle = (low + high) >> 1
-    if (compareUtf8(block[middle] as string, key) < 0) low = middle + 1
+    if (compareUtf8(block[middle] as string, key, from) < 0) low = middle + 1
     else high = middle
   }
   return low
 }
 
-/** Order of the UTF-8 bytes. It differs from that of UTF-16 units only where a surrogate meets U+E000–U+FFFF. */
-function compareUtf8(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
+/** How many units `key` and everything in order from `first` to `last` begin alike with. */
+function alike(first: string, last: string, key: string): number {
+  const length = Math.min(first.length, last.length, key.length)
   for (let i = 0; i < length; i++) {
+    const unit = key.charCodeAt(i)
+    if (first.charCodeAt(i) !== unit || last.charCodeAt(i) !== unit) return i
+  }
+  return length
+}
+
+/**
+ * Order of the UTF-8 bytes of two strings that begin with `from` equal units. It differs from that of UTF-16 units only where a
+ * surrogate meets U+E000–U+FFFF.
+ */
+function compareUtf8(a: string, b: string, from: number): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = from; i < length; i++) {
     const unitA = a.charCodeAt(i)
     const unitB = b.charCodeAt(i)
     if (unitA !== unitB) return codePointRank(unitA) - codePointRank(unitB)
