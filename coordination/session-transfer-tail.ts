@@ -45,6 +45,8 @@ interface TailSubject {
 
 /** Few, so that nobody waits long for one to be read, and what is read at once is little even in a process that has read none yet. */
 const MESSAGES_PER_FRAME = 256
+/** Then it is another's turn, so that one that never ends does not keep it. */
+const FRAMES_PER_TURN = 64
 const ANSWER_MS = 1000
 const POLL_FIRST_MS = 10
 const POLL_LAST_MS = 500
@@ -72,6 +74,7 @@ export class TransferTail implements TurnTaker {
   #pollMs = POLL_FIRST_MS
   #unanswered = 0
   #isClosed = false
+  #framesInTurn = 0
 
   constructor(ports: TailPorts, holder: SessionHolder, subject: TailSubject, to: NodeId) {
     this.#ports = ports
@@ -99,8 +102,8 @@ export class TransferTail implements TurnTaker {
     const waiting = this.#holder.tail(clientId, this.#position, MESSAGES_PER_FRAME)
     const messages = waiting.slice(0, fittingCount(waiting))
     const isAll = messages.length === waiting.length && waiting.length < MESSAGES_PER_FRAME
-    if (!isPatient) turns.giveBack(this.#to, this)
-    else if (!isAll && !turns.take(this.#to, this)) {
+    if (!isPatient || isAll || ++this.#framesInTurn > FRAMES_PER_TURN) this.#endTurn()
+    if (isPatient && !isAll && !turns.take(this.#to, this)) {
       this.#again(ANSWER_MS, false)
       return
     }
@@ -139,8 +142,8 @@ export class TransferTail implements TurnTaker {
     if (!isCount(epoch) || !isCount(revision)) return false
     if (from.nodeId !== this.#to || compareTokens({ epoch, revision }, this.#subject.token) !== 0) return true
     this.#unanswered = 0
-    this.#ports.turns.giveBack(this.#to, this)
     if (state === 'gone') {
+      this.#endTurn()
       this.#lookUp(true)
       return true
     }
@@ -175,6 +178,11 @@ export class TransferTail implements TurnTaker {
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()
+    this.#endTurn()
+  }
+
+  #endTurn(): void {
+    this.#framesInTurn = 0
     this.#ports.turns.giveBack(this.#to, this)
   }
 
@@ -226,7 +234,7 @@ export class TransferTail implements TurnTaker {
       const isMeant = found.outcome === 'moved' && found.to !== this.#to
       const isPointless = found.outcome === 'ended' || (found.outcome === 'moved' && !isMeant && isRefused)
       if (isMeant) {
-        this.#ports.turns.giveBack(this.#to, this)
+        this.#endTurn()
         this.#to = found.to
         this.#owingKnown = undefined
         this.run()
@@ -239,6 +247,7 @@ export class TransferTail implements TurnTaker {
 
   #poll(): void {
     this.#isPolling = true
+    this.#endTurn()
     this.#again(this.#pollMs)
     this.#pollMs = Math.min(POLL_LAST_MS, this.#pollMs * 2)
   }

@@ -1,13 +1,14 @@
 /**
- * Which long tails have a frame under way, so that those of many sessions do not pile up in front of what clients wait for.
+ * Which long tails are on their way, so that those of many sessions do not pile up in front of what clients wait for.
  *
- * Frames to one node share its link, its event loop and its disk with the takeovers of the moment: a few at once keep it busy,
- * more only make everybody else wait. Tails go in the order in which they asked. A turn is a courtesy and decides nothing:
- * whoever has waited for too long goes without one. Invariant: a taker has at most one turn, and gives it back or is forgotten.
+ * Their frames share the other node's link, event loop and disk with the takeovers of the moment: a few at once keep it busy,
+ * more only make everybody else wait. Tails go in the order in which they asked, each to its end: so the one that began first
+ * is whole first, should its session move on. A turn is a courtesy and decides nothing: whoever has waited for too long goes
+ * without one. Invariant: a taker has at most one turn at a node, and keeps it until it gives it back.
  */
 import type { NodeId } from '../src/core/ids.ts'
 
-/** What wants to send a frame. */
+/** What has more to send than one frame. */
 export interface TurnTaker {
   /** It has a turn from now on. */
   onTurn(): void
@@ -18,7 +19,7 @@ interface Line {
   readonly waiting: Set<TurnTaker>
 }
 
-/** Frames of long tails under way to one node: while one is on its way another is read, and a third committed. */
+/** At one node, each with a frame under way: while one is sent another is read, and a third committed. */
 const UNDER_WAY_MAX = 3
 
 export class TailTurns {
@@ -37,7 +38,7 @@ export class TailTurns {
     return true
   }
 
-  /** It has no frame under way to that node any more, nor waits for its turn. The next one goes. */
+  /** It neither goes on nor waits for its turn. The next one goes. */
   giveBack(to: NodeId, taker: TurnTaker): void {
     const line = this.#lines.get(to)
     if (line === undefined) return

@@ -21,13 +21,14 @@ describe('A session with a long queue that moves between nodes', function () {
   }
 
   /** Of `x`, on a, without its client. */
-  async function queued(qos: QoS = 2): Promise<void> {
-    const client = a.dial('x')
+  async function queued(qos: QoS = 2, clientIds = ['x']): Promise<void> {
+    const clients = clientIds.map(clientId => a.dial(clientId))
     await cluster.advance(20)
     const subscription = { topic: 't/#', qos, nl: false, rap: true, rh: 0 as const }
-    client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [subscription] })
+    for (const client of clients)
+      client.send({ cmd: 'subscribe', messageId: 1, subscriptions: [subscription] })
     await cluster.advance(100)
-    client.vanish()
+    for (const client of clients) client.vanish()
     for (const text of range(0, COUNT)) c.publish('t/1', text, qos)
     await cluster.advance(100)
   }
@@ -58,6 +59,18 @@ describe('A session with a long queue that moves between nodes', function () {
     assert.deepEqual(texts.slice(0, COUNT), range(0, COUNT))
     assert.deepEqual(texts.slice(COUNT).sort(), range(COUNT, COUNT + 2)) // of two publishers
     assert.deepEqual(holders(), ['b'])
+  })
+
+  it('follows in its turn when many move at once: those that came first are whole first', async () => {
+    const clientIds = range(0, 6)
+    await queued(1, clientIds)
+    const clients = clientIds.map(clientId => cluster.acknowledging(b.dial(clientId)))
+    const counts = (): number[] => clients.map(client => textsOf(client).length)
+    for (let ms = 0; ms < 5000 && Math.max(...counts()) < COUNT; ms++) await cluster.advance(1)
+    assert.equal(Math.max(...counts()), COUNT)
+    assert.equal(Math.min(...counts()), limits.snapshotMessagesMax) // served, and waiting for its turn
+    await cluster.advance(3000)
+    for (const client of clients) assert.deepEqual(textsOf(client), range(0, COUNT))
   })
 
   it('is cut by bytes, too', async () => {
