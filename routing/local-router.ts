@@ -191,7 +191,7 @@ export class LocalRouter {
     sender: Incarnation | undefined,
   ): number | undefined {
     const { id } = publication
-    const key = keyOf(id, target)
+    const key = id === undefined ? '' : `${id.incarnation}/${id.number}/${target.group}/${target.filter}`
     if (id !== undefined && isRelayed(id, sender) && this.#seenShared.has(key)) {
       this.stats.duplicateIds++
       return this.#journal.appended
@@ -204,11 +204,6 @@ export class LocalRouter {
     // What is refused now may come again, from another life of its sender, when there is a member.
     if (id !== undefined && storeSequence !== undefined) this.#rememberShared(key)
     return storeSequence
-  }
-
-  /** The member it was given to has it no more: should another node send it back here, it is no duplicate. */
-  forgetDelivered({ id }: Publication, target: SharedTarget): void {
-    this.#seenShared.delete(keyOf(id, target))
   }
 
   #deliverToTarget(publication: Publication, target: SharedTarget): number | undefined {
@@ -252,10 +247,6 @@ export class LocalRouter {
       break
     }
   }
-}
-
-function keyOf(id: MessageId | undefined, { group, filter }: SharedTarget): string {
-  return id === undefined ? '' : `${id.incarnation}/${id.number}/${group}/${filter}`
 }
 
 function isRelayed(id: MessageId, sender: Incarnation | undefined): boolean {

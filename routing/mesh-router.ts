@@ -192,15 +192,16 @@ export class MeshRouter implements PublishRouter {
   }
 
   giveToAnother(publication: Publication, target: SharedTarget, acceptance: Acceptance): void {
-    this.#local.forgetDelivered(publication, target)
-    const group = this.#matched(publication.topic, target)
-    const chosen = this.#shared.choose(group, publication) ?? this.#unknownBut(this.#shared.self)
+    // Under its old id it would be a duplicate wherever a member had it before, perhaps on its way here with that one's session.
+    const again = { ...publication, id: this.#ids.next() }
+    const group = this.#matched(again.topic, target)
+    const chosen = this.#shared.choose(group, again) ?? this.#unknownBut(this.#shared.self)
     if (chosen === undefined) {
       this.#shared.stats.nobody++
       return
     }
     this.#shared.stats.redispatched++
-    this.#give(chosen, publication, group.local, target, acceptance, 0)
+    this.#give(chosen, again, group.local, target, acceptance, 0)
   }
 
   #matched(topic: string, target: SharedTarget): MatchedGroup {

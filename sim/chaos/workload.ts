@@ -15,6 +15,10 @@ const EXPIRY_SOON_SECONDS = 3
 const EXPIRY_LATE_SECONDS = 600
 const LIFE_MIN_MS = 5000
 const LIFE_MORE_MS = 20_000
+/** Shorter than some of those members' absences whose sessions are to expire. */
+const BRIEF_EXPIRY_SECONDS = 3
+/** One in so many seeds has a group whose members come and go with their sessions. */
+const BRIEF_ONE_IN = 3
 /** Longer than any run. */
 const LONG_SECONDS = 86_400
 
@@ -28,6 +32,11 @@ interface Publisher {
   readonly expirySeconds?: readonly number[]
 }
 
+interface BriefMember {
+  readonly client: SimClient
+  readonly leave: (client: SimClient) => void
+}
+
 export class Workload {
   readonly clients: SimClient[] = []
   readonly #world: World
@@ -38,6 +47,10 @@ export class Workload {
   /** Come and go by themselves; the others only lose their node. */
   readonly #restless: SimClient[] = []
   readonly #readers: SimClient[] = []
+  /** Members of a group whose sessions end again and again. */
+  readonly #brief: BriefMember[] = []
+  /** Of its own, so that the other seeds' draws are not touched. */
+  readonly #briefRandom: Random
   /** Vanishes some time and never comes back. */
   #mortal: SimClient | undefined
   #isOver = false
@@ -48,11 +61,13 @@ export class Workload {
     this.#isRoaming = isRoaming
     this.#history = history
     this.#random = world.random('workload')
+    this.#briefRandom = world.random('brief members')
     this.#makePublishers()
     this.#makeSubscribers()
     this.#makeGroup()
     this.#makeWills()
     this.#makeRacers()
+    this.#makeBrief()
   }
 
   get publishers(): readonly SimClient[] {
@@ -65,6 +80,7 @@ export class Workload {
     for (const publisher of this.#publishers) this.#publishNext(publisher)
     for (const client of this.#restless) this.#disturbNext(client)
     for (const client of this.#readers) this.#stallNext(client)
+    for (const brief of this.#brief) this.#leaveNext(brief)
     clock.schedule(LIFE_MIN_MS + this.#random.fraction() * LIFE_MORE_MS, () => this.#mortal?.vanish(false))
   }
 
@@ -220,6 +236,46 @@ export class Workload {
       const client = this.#client('racer', {})
       this.#restless.push(client)
     }
+  }
+
+  /**
+   * A group with one member to the end, and others whose sessions end with messages that they have not acknowledged, in each way
+   * in which a session that outlives its connection may end.
+   */
+  #makeBrief(): void {
+    if (this.#briefRandom.uint32() % BRIEF_ONE_IN !== 0) return
+    const make = (clientId: string, profile: Partial<ClientProfile> = {}): SimClient => {
+      const client = this.#client(clientId, profile)
+      client.subscribe({ filter: 't/+', group: 'brief', qos: 1, barrier: 'all' })
+      return client
+    }
+    make('heir')
+    this.#brief.push(
+      {
+        client: make('brief-expires', { expirySeconds: BRIEF_EXPIRY_SECONDS }),
+        leave: client => client.vanish(false),
+      },
+      { client: make('brief-ends'), leave: client => client.disconnect(true) },
+      { client: make('brief-clean', { cleanStart: true }), leave: client => client.vanish(false) },
+    )
+  }
+
+  /** Reads nothing for a moment, so that something is on its way to it, leaves, and is back some time. */
+  #leaveNext({ client, leave }: BriefMember): void {
+    const { clock } = this.#world
+    clock.schedule(2000 + this.#briefRandom.fraction() * 6000, () => {
+      if (this.#isOver) return
+      client.setStalled(true)
+      clock.schedule(this.#briefRandom.fraction() * 1000, () => {
+        if (this.#isOver) {
+          client.setStalled(false)
+          return
+        }
+        leave(client)
+        clock.schedule(this.#briefRandom.fraction() * 2 * BRIEF_EXPIRY_SECONDS * 1000, () => client.connect())
+        this.#leaveNext({ client, leave })
+      })
+    })
   }
 
   #client(clientId: string, profile: Partial<ClientProfile>): SimClient {

@@ -21,6 +21,8 @@ export interface ConnectionRecord {
   sessionPresent: boolean
   /** Sent by the client. */
   disconnectSentMs: number | undefined
+  /** That DISCONNECT ends the session, too. */
+  endsSession: boolean
   /** Sent by the broker. */
   disconnectReason: number | undefined
   /** The client vanished without DISCONNECT, or gave the connection up. */

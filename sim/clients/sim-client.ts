@@ -94,14 +94,18 @@ export class SimClient {
     if (this.#line === undefined) this.#dial(nodeId)
   }
 
-  /** Says DISCONNECT and stays away until `connect`. */
-  disconnect(): void {
+  /** Says DISCONNECT and stays away until `connect`. `endsSession`: it has no use for its session any more. */
+  disconnect(endsSession = false): void {
     this.#isWanted = false
     this.#retry?.cancel()
     const line = this.#line
     if (line === undefined) return
     line.record.disconnectSentMs = this.#world.clock.now()
-    this.#send(line, { cmd: 'disconnect' })
+    line.record.endsSession = endsSession
+    this.#send(line, {
+      cmd: 'disconnect',
+      ...(endsSession && { reasonCode: 0, properties: { sessionExpiryInterval: 0 } }),
+    })
     this.#drop(line)
     line.socket.close()
   }
@@ -192,6 +196,7 @@ export class SimClient {
       reasonCode: undefined,
       sessionPresent: false,
       disconnectSentMs: undefined,
+      endsSession: false,
       disconnectReason: undefined,
       abandonedMs: undefined,
       closedMs: undefined,

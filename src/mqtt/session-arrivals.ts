@@ -146,6 +146,8 @@ export class SessionArrivals {
     closePassed(session, marks)
     const arrival = this.#remember(session, known)
     journal.atomically(() => {
+      // Of another session of that name, which nobody waits for.
+      if (own === undefined && replaced !== undefined) this.#keeper.bequeath(replaced)
       journal.activateStaged(session.record())
       // The session went and came back before all that reached it here had followed it.
       const places = new TailPlaces(session, own)

@@ -15,6 +15,8 @@ export interface SessionKeeper {
   surrender(clientId: ClientId): void
   /** Takes it out of routing and the journal, and publishes a will that was pending. Its ownership is another's. */
   end(session: Session): void
+  /** What others of its shared subscriptions are to have, within a change of the journal in which it is replaced by another. */
+  bequeath(session: Session): void
   cancelWill(clientId: ClientId): void
   /** The will of a session that stays here without its client counts on. */
   resumeWill(session: Session): void

@@ -370,6 +370,7 @@ export class SessionRegistry {
       stopServing: session => this.#stopServing(session),
       surrender: clientId => this.#surrender(clientId),
       end: session => this.#end(session, false),
+      bequeath: session => this.estates.add(session, session.legacy()),
       cancelWill: clientId => this.#wills.cancel(clientId),
       resumeWill: session => this.#resumeWill(session),
       claimUnattended: (clientId, expirySeconds) => this.#claimUnattended(clientId, expirySeconds),

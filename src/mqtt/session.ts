@@ -215,20 +215,16 @@ export class Session implements LocalDelivery {
 
   /**
    * Of its messages, in order, those another member of their shared subscription gets once the session is over: its client has
-   * not acknowledged them, and at QoS 2 their sending has not begun [MQTT-4.8.2-5]. Of a session that has moved those its new
-   * owner does not have; whether that one has begun to send what it may have taken is not known. What came by a shared
-   * subscription that its client has ended since is still delivered to it, as section 3.10.4 allows, and is among them.
+   * not acknowledged them, and at QoS 2 their sending has not begun [MQTT-4.8.2-5]. Of a session that was leaving those its new
+   * owner is not known to have; whether that one has begun to send any is not known, either. What came by a shared subscription
+   * that its client has ended since is still delivered to it, as section 3.10.4 allows, and is among them.
    */
   legacy(): readonly LegacyMessage[] {
-    const queue = this.#queue
-    if (queue === undefined) return []
-    const { departure } = this
     const left: LegacyMessage[] = []
-    for (const { position, qos, target, publication, duplicate } of queue.waitingFrom(
-      departure?.nextPosition ?? 0,
-    )) {
+    for (const { position, qos, target, publication, duplicate } of this.#queue?.waitingFrom(0) ?? []) {
       if (target === undefined || publication === undefined) continue
-      if (qos < 2 || (!duplicate && departure === undefined)) left.push({ position, target, publication })
+      if (qos < 2 || (!duplicate && this.departure === undefined))
+        left.push({ position, target, publication })
     }
     return left
   }

@@ -191,6 +191,39 @@ describe('What the session of a member of a shared group leaves when it ends', f
     assert.deepEqual(textsOf(z), range(4))
   })
 
+  it('comes back to a node whose member had it before the session moved', async () => {
+    ;(await member(a, 'x')).vanish()
+    knows(b, { a: 1 })
+    await publish(b, range(4))
+    const again = c.dial('x', two)
+    await cluster.advance(5000)
+    assert.deepEqual(textsOf(again), range(2))
+    const z = cluster.acknowledging(await member(a, 'z', 1, {}))
+    knows(c, { a: 1 })
+    again.send({ cmd: 'disconnect', reasonCode: 0, properties: { sessionExpiryInterval: 0 } })
+    await cluster.advance(100)
+    assert.deepEqual(textsOf(z), range(4))
+  })
+
+  it('is given by the old owner when the session ended at the new one before that had said what it has', async () => {
+    ;(await member(a, 'x')).vanish()
+    await publish(a, range(5))
+    const y = cluster.acknowledging(await member(c, 'y', 1, {}))
+    const taken = b.dial('x', two)
+    for (
+      let waited = 0;
+      waited < 1000 && a.broker.sessions.sessions.get('x')?.departure === undefined;
+      waited++
+    )
+      await cluster.advance(1)
+    await cluster.kill(b)
+    assert.equal(taken.of('connack').length, 0)
+    knows(a, { c: 1 })
+    c.dial('x', { clean: true })
+    await cluster.advance(10_000)
+    assert.deepEqual(textsOf(y), range(5))
+  })
+
   it('goes to a third node when the second has no member any more', async () => {
     const x = await member(a, 'x')
     const y = cluster.acknowledging(await member(c, 'y', 1, {}))

@@ -232,6 +232,17 @@ describe('Checkers of chaos runs', () => {
       finds(run, 'session-present')
     })
 
+    it('lets a session be over that its client has ended, or that had to expire', () => {
+      const { run, subscriber } = wellBehaved()
+      Object.assign(subscriber, { closedMs: 40, disconnectSentMs: 40, endsSession: true })
+      const brief = run.connect('sub', 'node-2', 50, { sessionPresent: false, expirySeconds: 10 })
+      brief.closedMs = 60
+      run.connect('sub', 'node-2', 9000, { sessionPresent: false })
+      finds(run)
+      brief.closedMs = 6000
+      finds(run, 'session-present')
+    })
+
     it('finds a session that cannot be', () => {
       const { run } = wellBehaved()
       run.connect('new', 'node-2', 50, { sessionPresent: true })

@@ -17,6 +17,7 @@ const cases: readonly (readonly [bug: PlantedBug, seed: number, checker: string]
   ['payloads that other nodes keep are not fetched', 2, 'retained-converges'],
   ['wills are forgotten', 2, 'wills'],
   ['shared groups get nothing', 2, 'shared-groups'],
+  ['what the session of a member leaves is dropped', 3, 'shared-groups'],
   ['Receive Maximum is ignored', 3, 'flow-control'],
   ['expiry intervals are ignored', 7, 'expiry'],
   ['a lost lease goes unnoticed', 8, 'registered'],

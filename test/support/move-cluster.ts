@@ -111,10 +111,8 @@ export class MoveNode {
       },
       { acceptTimeoutMs: ACCEPT_TIMEOUT_MS, outboxMessagesMax: 100_000, outboxBytesMax: 1024 ** 3 },
     )
-    this.shared = new SharedGroups(
-      { nodeId, strategy: 'round-robin' },
-      new SeededRandom(incarnation),
-      peer => this.forwarder.isMember(peer),
+    this.shared = new SharedGroups({ nodeId, strategy: 'round-robin' }, new SeededRandom(incarnation), peer =>
+      this.forwarder.isMember(peer),
     )
     const routes = {
       match: (topic: string) => cluster.interested(nodeId, topic),

@@ -281,8 +281,8 @@ export interface PublishRouter {
   /** Keeps the id with what the journal is given next: a session has the publication, and may be sent it again by another node. */
   noteDelivered(id: MessageId): void
   /**
-   * To a member of the shared subscription, here or elsewhere, of a publication whose member's session here has ended. If nobody
-   * is a member it is dropped (counted). `acceptance` as in `publish`.
+   * To a member of the shared subscription, here or elsewhere, of a publication whose member's session here has ended, as another
+   * publication, with an id of its own. If nobody is a member it is dropped (counted). `acceptance` as in `publish`.
    */
   giveToAnother(publication: Publication, target: SharedTarget, acceptance: Acceptance): void
   /** An id for a publication that may be routed later, by this node or another: a will. Undefined before the node has joined. */

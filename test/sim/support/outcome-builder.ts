@@ -53,6 +53,7 @@ export class OutcomeBuilder {
       reasonCode: 0,
       sessionPresent: this.history.connections.some(other => other.clientId === clientId),
       disconnectSentMs: undefined,
+      endsSession: false,
       disconnectReason: undefined,
       abandonedMs: undefined,
       closedMs: undefined,

@@ -111,6 +111,11 @@ function serveTwoMembers({ localRouter }: BrokerNode): void {
   }
 }
 
+/** What a member's session leaves is dropped with it. */
+function forgetLegacies(): void {
+  Session.prototype.legacy = () => []
+}
+
 function ignoreReceiveMaximum(): void {
   const established = Object.getOwnPropertyDescriptor(ClientConnection.prototype, 'established')
     ?.value as ClientConnection['established']
@@ -188,6 +193,7 @@ export const plantedBugs = {
   'wills are forgotten': () => (WillScheduler.prototype.connectionLost = () => undefined),
   'shared groups get nothing': inBrokers(passGroupsBy),
   'two members of a group get a message': inBrokers(serveTwoMembers),
+  'what the session of a member leaves is dropped': forgetLegacies,
   'Receive Maximum is ignored': ignoreReceiveMaximum,
   'expiry intervals are ignored': inBrokers(neverExpire),
   'a lost lease goes unnoticed': believeInLease,
