@@ -70,6 +70,11 @@ export class ClaimRewrites {
     if (change !== undefined) change.will = { value: undefined }
   }
 
+  /** Whether a write for that client is under way, or waits. */
+  isPending(clientId: ClientId): boolean {
+    return this.#changes.has(clientId)
+  }
+
   /** The interval the record has, once what is under way is written. */
   expiryOf(clientId: ClientId, owned: OwnedRecord): number {
     const change = this.#changes.get(clientId)

@@ -55,6 +55,8 @@ export class Coordinator implements SessionOwnership {
   readonly #options: CoordinatorOptions
   readonly #parts: CoordinatorParts
   #holder: SessionHolder | undefined
+  /** Clients whose wills the leader published while this node was away. */
+  #publishedWills: readonly ClientId[] = []
   readonly #listeners: CoordinatorListener[] = []
   #publishWill: PublishWill = () => Promise.reject(new Error('nobody publishes wills yet'))
   #isJoined = false
@@ -370,6 +372,7 @@ export class Coordinator implements SessionOwnership {
     const { current } = epoch
     if (epoch.claimed === current) {
       const self = { nodeId: this.#options.nodeId, incarnation: this.incarnation }
+      this.#publishedWills = await claims.findPublishedWills()
       return findTaken(store, keys, self, claims.owned())
     }
     promises.reset()
@@ -408,6 +411,8 @@ export class Coordinator implements SessionOwnership {
 
   #onResumed(lost: readonly ClientId[], wasAway: boolean): void {
     this.#parts.claims.surrender(lost)
+    for (const clientId of this.#publishedWills) this.#holder?.willPublished(clientId)
+    this.#publishedWills = []
     this.#emit(listener => listener.onResumed?.(lost, wasAway))
   }
 

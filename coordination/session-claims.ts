@@ -222,6 +222,22 @@ export class SessionClaims {
     return this.#releases.close()
   }
 
+  /**
+   * Clients here whose wills the leader has published, who took this life for dead: to be asked once it is registered again, when
+   * no more can be. Rejects with COORDINATION_UNAVAILABLE.
+   */
+  async findPublishedWills(): Promise<readonly ClientId[]> {
+    const isKept = ([clientId, { hasWill }]: [ClientId, OwnedRecord]): boolean =>
+      hasWill && !this.#rewrites.isPending(clientId) && !this.#claiming.has(clientId)
+    const kept = [...this.#owned].filter(isKept).map(([clientId]) => clientId)
+    if (kept.length === 0) return []
+    const { store, keys, nodeId } = this.#context
+    const prefix = keys.willsOf(nodeId, this.#self.incarnation)
+    const { entries } = await store.range(prefix)
+    const there = new Set(entries.map(({ key }) => key.slice(prefix.length)))
+    return kept.filter(clientId => !there.has(clientId))
+  }
+
   #refused(reason: Extract<ClaimAnswer, { status: 'refused' }>['reason']): ClaimAnswer {
     this.stats.refused[reason]++
     return { status: 'refused', reason }

@@ -270,6 +270,10 @@ export class ClientConnection implements ByteStreamListener, PacketSink, Flushab
     this.disconnect(reason.sessionTakenOver, detail)
   }
 
+  loseWill(detail: string): void {
+    this.disconnect(reason.serverBusy, detail, false)
+  }
+
   /** The client said DISCONNECT. */
   leave(withWill: boolean): void {
     this.#close('disconnected by the client', withWill)

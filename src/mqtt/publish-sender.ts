@@ -43,6 +43,7 @@ export interface PacketOutput {
   /** Pumps the session after the journal's next commit. */
   awaitStore(): void
   takeOver(detail: string): void
+  loseWill(detail: string): void
 }
 
 export class PublishSender implements SessionClient {
@@ -134,6 +135,10 @@ export class PublishSender implements SessionClient {
 
   takeOver(detail: string): void {
     this.#output.takeOver(detail)
+  }
+
+  loseWill(detail: string): void {
+    this.#output.loseWill(detail)
   }
 
   /** Undefined when the client does not take packets of that size. */

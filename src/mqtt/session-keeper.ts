@@ -18,6 +18,8 @@ export interface SessionKeeper {
   /** What others of its shared subscriptions are to have, within a change of the journal in which it is replaced by another. */
   bequeath(session: Session): void
   cancelWill(clientId: ClientId): void
+  /** As `SessionHolder.willPublished`. */
+  willPublished(clientId: ClientId): void
   /** The will of a session that stays here without its client counts on. */
   resumeWill(session: Session): void
   /** Claims it for nobody who is connected. False when that did not succeed. */

@@ -131,6 +131,10 @@ export class SessionMoves implements SessionHolder {
     return { will: willRecord(will), dueAtMs }
   }
 
+  willPublished(clientId: ClientId): void {
+    this.#keeper.willPublished(clientId)
+  }
+
   unclaimed(): ReturnType<SessionHolder['unclaimed']> {
     const sessions = [...this.#keeper.all()]
     return sessions.filter(({ isClaimed, departure }) => !isClaimed && departure === undefined)

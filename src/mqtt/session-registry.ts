@@ -372,6 +372,7 @@ export class SessionRegistry {
       end: session => this.#end(session, false),
       bequeath: session => this.estates.add(session, session.legacy()),
       cancelWill: clientId => this.#wills.cancel(clientId),
+      willPublished: clientId => this.#willPublished(clientId),
       resumeWill: session => this.#resumeWill(session),
       claimUnattended: (clientId, expirySeconds) => this.#claimUnattended(clientId, expirySeconds),
     }
@@ -383,6 +384,14 @@ export class SessionRegistry {
     this.#dropClient(session, 'the session was taken over on another node')
     session.disconnectedAtMs ??= this.#services.clock.wallNow()
     if (!this.#wills.isPending(clientId)) session.keepWill(undefined)
+  }
+
+  #willPublished(clientId: ClientId): void {
+    const session = this.#sessions.get(clientId)
+    if (session?.will === undefined) return
+    this.#wills.cancel(clientId)
+    session.client?.loseWill('its will was published while this node was taken for dead')
+    session.keepWill(undefined)
   }
 
   #surrender(clientId: ClientId): void {

@@ -45,6 +45,8 @@ export interface SessionClient {
   awaitStore(): void
   /** Another connection, or another node, takes the session over: ends this one with 0x8E [MQTT-3.1.4-3]. */
   takeOver(detail: string): void
+  /** Its will has been published: ends the connection, without one. */
+  loseWill(detail: string): void
 }
 
 /** A message of a session that is over, for another member of the shared subscription it came by. */

@@ -61,6 +61,23 @@ describe('Coordinator, wills', () => {
     assert.equal(published.length, 1)
   })
 
+  it('published while their owner is away are told to it when it is back, and no others', async () => {
+    const [, b] = (await start('a', 'b')) as [SimNode, SimNode]
+    await claim(b, claimOf(willOf(b, 0)))
+    await claim(b, { ...claimOf(willOf(b, 300, 2)), clientId: 'y' })
+    await claim(b, { ...claimOf(undefined), clientId: 'z' })
+    b.store.setContact('cut')
+    await cluster.settled(cluster.revokeLeaseOf(b))
+    await cluster.advance(10_000)
+    assert.equal(published.length, 1)
+    b.store.setContact('open')
+    await cluster.advance(10_000)
+    assert.deepEqual(b.events.slice(-2), ['the will of x was published', 'resumed without []'])
+    await cluster.advance(60_000)
+    assert.equal(published.length, 1)
+    assert.deepEqual(cluster.keys('/wills/').length, 1)
+  })
+
   it('that their owner has published or dropped are not published again', async () => {
     const [, b] = (await start('a', 'b')) as [SimNode, SimNode]
     const token = await claim(b, claimOf(willOf(b, 0)))

@@ -1170,6 +1170,25 @@ describe('A session that moves between nodes', function () {
     )
   })
 
+  it('ends the connection of a client whose will was published while its node was taken for dead, and publishes it no more', async () => {
+    const watch = acknowledging(b.dial('watch'))
+    subscribe(watch, 'will/#', 1)
+    await cluster.advance(100)
+    const will = { topic: 'will/x', payload: Buffer.from('gone'), qos: 1 as const, retain: false }
+    const client = a.dial('x', { will })
+    await cluster.advance(100)
+    a.broker.sessions.moves.willPublished('watch') // it has none
+    a.broker.sessions.moves.willPublished('x')
+    await cluster.advance(5000)
+    assert.deepEqual(
+      [client.of('disconnect').map(({ reasonCode }) => reasonCode), client.isClosed],
+      [[0x89], true],
+    )
+    const again = a.dial('x')
+    await cluster.advance(5000)
+    assert.deepEqual([presentOf(again), textsOf(watch)], [true, []])
+  })
+
   describe('and has had a will', () => {
     const id = { incarnation: 3, number: RESERVED_FROM + 1 }
     /** As the owner of the will, or who acts for it. */

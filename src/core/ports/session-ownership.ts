@@ -149,6 +149,11 @@ export interface SessionHolder {
   expiryOf(clientId: ClientId): number | undefined
   /** The will kept for the session: published unless its client prevents it. `dueAtMs` (wall clock): its client has gone. */
   willOf(clientId: ClientId): { readonly will: WillRecord; readonly dueAtMs: number | undefined } | undefined
+  /**
+   * The leader took this node for dead while that was no member, and has published the session's will: whoever relies on it takes its
+   * client for gone, so its connection ends, without a will. Unknown client ids, and clients without a will, are fine.
+   */
+  willPublished(clientId: ClientId): void
   /** Sessions on disk that this life has not claimed, those on their way out aside. */
   unclaimed(): Iterable<{ readonly clientId: ClientId; readonly token: FencingToken }>
   /** Claims the session from its owner though its client is not here. False when that did not succeed. */

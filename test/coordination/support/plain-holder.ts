@@ -28,6 +28,7 @@ export function plainHolder(surrender: (clientId: ClientId) => void): SessionHol
     endTail() {},
     expiryOf: () => undefined,
     willOf: () => undefined,
+    willPublished() {},
     unclaimed: () => [],
     adopt: () => Promise.resolve(false),
   }

@@ -100,7 +100,12 @@ export class SimNode {
       this.holding.delete(clientId)
       this.surrendered.push(clientId)
     })
-    this.coordinator.serve({ ...holder, unclaimed: () => this.unclaimed, expiryOf: () => 3600 })
+    this.coordinator.serve({
+      ...holder,
+      unclaimed: () => this.unclaimed,
+      expiryOf: () => 3600,
+      willPublished: clientId => this.events.push(`the will of ${clientId} was published`),
+    })
     this.coordinator.addListener({
       onMembersChanged: members => this.#meet(members),
       onLeaderChanged: leader => this.events.push(`leader ${leader ?? 'none'}`),
