@@ -4,8 +4,8 @@
  * What is staged is on disk and otherwise invisible. Once in force, the session's client gets what was handed over at once;
  * what comes here directly is queued behind a gap in the positions, in which the tail finds its place, and held until the
  * old owners have caught up, or for `HOLD_MS` in which no more of a long queue came (counted). They do not wait for nodes that
- * are gone: when such a one is back, what comes from it directly, with all that follows, is held as long, until the old owners
- * have what it had for them. What comes here directly to a session that is back before this node had caught up comes late, out
+ * are gone: when such a one is back, all that comes directly, by whichever node, is held as long, until the old owners have what
+ * it had for them. What comes here directly to a session that is back before this node had caught up comes late, out
  * of order (counted too). Invariant: what is answered as kept is on disk once the journal has committed, and of a publication
  * that comes both ways one copy is kept: while a tail may follow by its id, which at QoS 2 is on disk as long as its message
  * was, and then by itself; later by the floors its owner left, below which a direct copy is a late one.

@@ -5,7 +5,7 @@
  * It queues nothing, and asks no other node. Invariant: what is noted here of a journaled session is appended to the journal in
  * the change with which the message is.
  */
-import type { ClientId, Incarnation } from '../core/ids.ts'
+import type { ClientId, Incarnation, NodeId } from '../core/ids.ts'
 import { limits } from '../core/limits.ts'
 import type { LocalMatch } from '../core/ports/routing.ts'
 import type { SessionRecord, TailMark } from '../core/ports/session-journal.ts'
@@ -80,7 +80,7 @@ export class SessionHistory {
     // Of shared subscriptions another member may be given a copy, and the order is nobody's.
     if (this.tails.length === 0 || match.group !== undefined || publication.qos === 0) return true
     this.#noteDelivered(publication, match)
-    this.#awaitOwed()
+    this.awaitOwed(this.#services.router.sender)
     return true
   }
 
@@ -126,14 +126,13 @@ export class SessionHistory {
     if (id !== undefined && qos === 2 && match.qos === 2) this.#services.router.noteDelivered(id)
   }
 
-  /** From a node that may owe an earlier owner what it published before: that comes first. */
-  #awaitOwed(): void {
+  /** Something comes directly from that node, or it is back: what it may owe an earlier owner comes first. */
+  awaitOwed(nodeId: NodeId): void {
     if (this.arrival === undefined) return
-    const { sender } = this.#services.router
     const { queue } = this.#session
-    this.arrival.senders.add(sender)
+    this.arrival.senders.add(nodeId)
     const isAwaited = ({ isPassed, owing, heldAt }: TailMark): boolean =>
-      isPassed === true && heldAt === undefined && owing?.includes(sender) === true
+      isPassed === true && heldAt === undefined && owing?.includes(nodeId) === true
     if (!this.tails.some(isAwaited)) return
     const at = queue.nextPosition
     queue.skipTo(endOfGap(at))

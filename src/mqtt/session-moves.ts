@@ -22,6 +22,8 @@ export class SessionMoves implements SessionHolder {
   readonly #commits: CommitWaiters
   readonly #keeper: SessionKeeper
   readonly #services: Pick<MqttServices, 'forwarder'>
+  /** Undefined before any are known. */
+  #members: ReadonlySet<NodeId> | undefined
 
   constructor(services: MqttServices, keeper: SessionKeeper) {
     this.#keeper = keeper
@@ -29,6 +31,21 @@ export class SessionMoves implements SessionHolder {
     this.#commits = new CommitWaiters(services.journal, services.clock)
     this.arrivals = new SessionArrivals(services, keeper)
     this.#departures = new SessionDepartures(services, keeper, this.#commits)
+  }
+
+  /**
+   * The other members. What one that is back owes earlier owners of sessions here may go there with its publishers, by any node:
+   * so what comes directly waits, whoever sends it.
+   */
+  setMembers(members: readonly NodeId[]): void {
+    const before = this.#members ?? new Set(members)
+    this.#members = new Set(members)
+    const back = members.filter(nodeId => !before.has(nodeId))
+    if (back.length === 0) return
+    for (const session of this.#keeper.all()) {
+      if (session.tails.length === 0 || session.departure !== undefined) continue
+      for (const nodeId of back) session.history.awaitOwed(nodeId)
+    }
   }
 
   surrender(clientId: ClientId): void {

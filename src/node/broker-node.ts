@@ -333,6 +333,7 @@ export class BrokerNode implements NodeStatusSource {
     const peers = this.#peers()
     // The index must treat a new peer as interested in everything before the first frame can reach it.
     this.forwarder.setMembers(peers)
+    this.mqtt.sessions.moves.setMembers(peers.map(({ nodeId }) => nodeId))
     this.retainedPlacement.setMembers(this.coordinator.members)
     this.retainedSync.setMembers(peers)
     this.away.update()

@@ -417,6 +417,34 @@ describe('A session that moves between nodes', function () {
       })
     })
 
+    for (const way of ['its old owner', 'a fourth one']) {
+      it(`gets it in order though its publisher’s node has been away and its publisher has gone on to ${way}`, async () => {
+        const d = await cluster.boot('d', new Map())
+        await cluster.advance(200)
+        acknowledging(await subscriber(a, 2)).vanish()
+        const publisher = c.dial('p')
+        await cluster.advance(20)
+        c.gate.hold('a')
+        publisher.send(publishOf('0', false))
+        await cluster.advance(ACCEPT_TIMEOUT_MS + 100)
+        assert.equal(publisher.of('pubrec').length, 1)
+        await cluster.kill(c)
+        const client = acknowledging(b.dial('x'))
+        await cluster.advance(3000)
+        c = await cluster.boot('c', c.disk)
+        c.gate.hold('a')
+        d.gate.delay('a', 20)
+        const moved = (way === 'a fourth one' ? d : a).dial('p')
+        while (presentOf(moved) === undefined) await cluster.advance(1)
+        moved.send(publishOf('1', false, 2))
+        await cluster.advance(500)
+        c.gate.release('a')
+        await cluster.advance(1000)
+        assert.deepEqual([presentOf(moved), textsOf(client), isGoneFrom(a)], [true, ['0', '1'], true])
+        assert.equal(b.broker.stats.tailsLate, 0)
+      })
+    }
+
     it('is said to get it late when it is back before its owner had it', async () => {
       const client = acknowledging(await subscriber(a, 2))
       client.vanish()
@@ -894,8 +922,8 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual(textsOf(again), ['later', 'new'])
     })
 
-    const publishOf = (payload: string, dup: boolean): Packet => {
-      return { cmd: 'publish', topic: 't/1', payload, qos: 2, messageId: 9, dup, retain: false }
+    const publishOf = (payload: string, dup: boolean, messageId = 9): Packet => {
+      return { cmd: 'publish', topic: 't/1', payload, qos: 2, messageId, dup, retain: false }
     }
 
     async function subscriberAway(qos: QoS = 2): Promise<void> {

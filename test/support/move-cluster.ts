@@ -521,6 +521,7 @@ export class MoveCluster {
       const others = [...this.nodes.values()].filter(other => other !== node)
       const addresses = others.map(other => this.#address(other))
       node.forwarder.setMembers(addresses)
+      node.broker.sessions.moves.setMembers(addresses.map(({ nodeId }) => nodeId))
       node.transport.setMembers(
         addresses.filter(({ nodeId }) => !this.#cuts.has(linkName(node.nodeId, nodeId))),
       )

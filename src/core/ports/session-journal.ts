@@ -32,11 +32,11 @@ export interface TailMark {
   /** What the session gets directly does not wait for that owner: it has caught up, or it took too long. */
   readonly isPassed?: true
   /**
-   * Nodes that were gone when it had caught up, and may still have something for it: what comes directly from one of these, once
-   * it is back, waits for that. Absent: none.
+   * Nodes that were gone when it had caught up, and may still have something for it: what comes directly once one of these is
+   * back waits for that. Absent: none.
    */
   readonly owing?: readonly NodeId[]
-  /** From such a node something has come: it and what follows wait, behind a gap that begins here. */
+  /** Such a node is back: what comes from now on waits, behind a gap that begins here. */
   readonly heldAt?: number
 }
 
