@@ -45,6 +45,11 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
       () => stats.sessionsTakenOver,
     ),
     counter('mqtt_sessions_expired', 'Sessions ended by their expiry interval.', () => stats.sessionsExpired),
+    gauge(
+      'mqtt_ended_sessions_messages',
+      'Messages that ended sessions leave to other members of their shared subscriptions, and those do not have yet.',
+      () => sessions.estates.count,
+    ),
     counter('mqtt_wills_published', 'Will messages published.', () => stats.willsPublished),
     counter(
       'mqtt_session_tails_late',
