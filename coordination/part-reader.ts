@@ -170,7 +170,7 @@ export class PartReader {
       case partKind.will:
         return { type: 'will', will: this.#will() }
       case partKind.known:
-        return { type: 'known', id: this.#id(), ...(this.byte() === 0 ? {} : { isOfNode: true }) }
+        return { type: 'known', id: this.#id() }
       case partKind.debt:
         return { type: 'debt', debt: this.#debt() }
       default:

@@ -144,7 +144,6 @@ export class PartWriter {
       case 'known':
         this.byte(partKind.known)
         this.#id(part.id)
-        this.byte(part.isOfNode === true ? 1 : 0)
         break
       case 'debt':
         this.#debt(part.debt)

@@ -13,7 +13,7 @@ import type {
   SharedGroup,
   SharedTarget,
 } from '../src/core/ports/routing.ts'
-import type { SeenEarlier, SeenJournal } from '../src/core/ports/seen-journal.ts'
+import type { SeenJournal } from '../src/core/ports/seen-journal.ts'
 import type { SessionJournal } from '../src/core/ports/session-journal.ts'
 import { isReserved, type MessageId, type Publication } from '../src/core/publication.ts'
 import { topicMatches } from '../src/core/topic.ts'
@@ -55,11 +55,11 @@ export class LocalRouter {
     this.#seenJournal = seenJournal
   }
 
-  /** Finds, and answers, what an earlier life had delivered. Before anything is. */
-  async restore(): Promise<SeenEarlier> {
-    const earlier = await this.#seenJournal.load()
-    for (const id of earlier.ids) this.#seen.add(id)
-    return earlier
+  /** Finds what an earlier life had delivered, and answers which one was the last. Before anything is delivered. */
+  async restore(): Promise<Incarnation | undefined> {
+    const { ids, life } = await this.#seenJournal.load()
+    for (const id of ids) this.#seen.add(id)
+    return life
   }
 
   /** The node has joined under this incarnation. After `restore`. */

@@ -151,10 +151,6 @@ export class MeshRouter implements PublishRouter {
     return this.#local.sender ?? this.#shared.self
   }
 
-  noteDelivered(id: MessageId): void {
-    this.#local.noteDelivered(id)
-  }
-
   takeOver(publisher: ClientId, debts: readonly Debt[], acceptance: Acceptance): void {
     this.#forwarder.takeOver(this.#shared.self, publisher, debts, acceptance)
   }

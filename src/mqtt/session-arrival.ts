@@ -16,12 +16,6 @@ export interface IdBudget {
   left: number
 }
 
-/**
- * Of a publication: the session has had it, or only those of its node who were there had it when it came to their ordinary
- * subscriptions.
- */
-type Knowledge = 'had' | 'was-here'
-
 export class SessionArrival {
   /** The old owner need not stay in the routes for this session's sake. */
   isRouted = false
@@ -32,7 +26,7 @@ export class SessionArrival {
   /** Something that came directly waits for what nodes that were gone may owe an earlier owner. */
   readonly onHeld: () => void
   readonly #budget: IdBudget
-  readonly #ids = new Map<Incarnation, Map<number, Knowledge>>()
+  readonly #ids = new Map<Incarnation, Set<number>>()
   #count = 0
   readonly #timers: Timer[] = []
 
@@ -41,34 +35,26 @@ export class SessionArrival {
     this.onHeld = onHeld
   }
 
-  /** Remembers the publication. True when the session has had it; `isForMember`: by a shared subscription alone. */
-  isRepeated({ id }: Pick<Publication, 'id'>, isForMember: boolean): boolean {
+  /** Remembers the publication. True when the session has had it. */
+  isRepeated({ id }: Pick<Publication, 'id'>): boolean {
     if (id === undefined) return false
-    const known = this.#ids.get(id.incarnation)?.get(id.number)
-    if (known === 'had' || (known === 'was-here' && !isForMember)) return true
-    this.#remember(id, 'had')
+    if (this.#ids.get(id.incarnation)?.has(id.number) === true) return true
+    this.#remember(id)
     return false
-  }
-
-  /** It came here for those with ordinary subscriptions; of a shared one another member may have been given it, elsewhere. */
-  wasHere(id: MessageId): void {
-    if (this.#ids.get(id.incarnation)?.has(id.number) !== true) this.#remember(id, 'was-here')
   }
 
   /** Everything remembered. */
   *known(): Iterable<KnownRecord> {
     for (const [incarnation, numbers] of this.#ids)
-      for (const [number, knowledge] of numbers)
-        yield { id: { incarnation, number }, ...(knowledge === 'was-here' && { isOfNode: true }) }
+      for (const number of numbers) yield { id: { incarnation, number } }
   }
 
   /** These are known by other means. */
   forget(isKnown: (id: MessageId) => boolean): void {
     for (const [incarnation, numbers] of this.#ids) {
       // Mostly all of them, which are not taken out one by one.
-      const left = new Map<number, Knowledge>()
-      for (const [number, knowledge] of numbers)
-        if (!isKnown({ incarnation, number })) left.set(number, knowledge)
+      const left = new Set<number>()
+      for (const number of numbers) if (!isKnown({ incarnation, number })) left.add(number)
       this.#count -= numbers.size - left.size
       this.#budget.left += numbers.size - left.size
       if (left.size > 0) this.#ids.set(incarnation, left)
@@ -93,14 +79,12 @@ export class SessionArrival {
     this.#count = 0
   }
 
-  #remember({ incarnation, number }: MessageId, knowledge: Knowledge): void {
-    let numbers = this.#ids.get(incarnation)
-    if (numbers?.has(number) !== true) {
-      if (this.#count >= limits.tailIdsMax || this.#budget.left <= 0) return
-      this.#count++
-      this.#budget.left--
-    }
-    if (numbers === undefined) this.#ids.set(incarnation, (numbers = new Map<number, Knowledge>()))
-    numbers.set(number, knowledge)
+  #remember({ incarnation, number }: MessageId): void {
+    if (this.#count >= limits.tailIdsMax || this.#budget.left <= 0) return
+    this.#count++
+    this.#budget.left--
+    const numbers = this.#ids.get(incarnation)
+    if (numbers === undefined) this.#ids.set(incarnation, new Set([number]))
+    else numbers.add(number)
   }
 }

@@ -10,7 +10,7 @@
  * that comes both ways one copy is kept: while a tail may follow by its id, which at QoS 2 is on disk as long as its message
  * was, and then by itself; later by the floors its owner left, below which a direct copy is a late one.
  */
-import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
+import type { ClientId, FencingToken, Incarnation, NodeId } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
 import type {
   KnownRecord,
@@ -28,7 +28,6 @@ import type {
 import type { Debt } from '../core/ports/routing.ts'
 import type { MessageId } from '../core/publication.ts'
 import { limits } from '../core/limits.ts'
-import type { SeenEarlier } from '../core/ports/seen-journal.ts'
 import type { TailAnswer } from '../core/ports/session-ownership.ts'
 import { DebtSettlement } from './debt-settlement.ts'
 import { IngressFloors } from './ingress-floors.ts'
@@ -190,19 +189,10 @@ export class SessionArrivals {
     }
   }
 
-  /**
-   * This node has had these ids in an earlier life, and so have the ordinary subscriptions of its sessions, unless they came
-   * later: what their clients have acknowledged is in no queue any more. And what that life published itself. Before anything
-   * follows.
-   */
-  recall({ ids, life }: SeenEarlier): void {
-    for (const session of this.#keeper.all()) {
-      const { departure, history } = session
-      const { arrival, tails, gaps } = history
+  /** Sessions that are here, and stay, have had all that the last life of this node published. Before anything follows. */
+  outlived(life: Incarnation | undefined): void {
+    for (const { departure, history } of this.#keeper.all())
       if (departure === undefined) history.outlived = life
-      if (arrival === undefined || tails.length === 0) continue
-      for (const id of ids) if (gaps?.has(id) !== true) arrival.wasHere(id)
-    }
   }
 
   takeTail(clientId: ClientId, from: StagedOrigin, entries: readonly QueuedRecord[]): TailAnswer {
@@ -279,12 +269,9 @@ export class SessionArrivals {
     const arrival = new SessionArrival(this.#budget, () => {
       this.#after(HOLD_MS, arrival, () => this.#giveUp(session, mark => mark.heldAt !== undefined))
     })
-    for (const { id, isOfNode } of known) {
-      if (isOfNode === true) arrival.wasHere(id)
-      else arrival.isRepeated({ id }, true)
-    }
+    for (const publication of known) arrival.isRepeated(publication)
     for (const { publication } of session.queue.waitingFrom(0))
-      if (publication !== undefined) arrival.isRepeated(publication, true)
+      if (publication !== undefined) arrival.isRepeated(publication)
     session.history.arrival = arrival
     return arrival
   }

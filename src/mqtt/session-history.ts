@@ -79,7 +79,6 @@ export class SessionHistory {
     if (this.#hasHad(publication, match)) return false
     // Of shared subscriptions another member may be given a copy, and the order is nobody's.
     if (this.tails.length === 0 || match.group !== undefined || publication.qos === 0) return true
-    this.#noteDelivered(publication, match)
     this.awaitOwed(this.#services.router.sender)
     return true
   }
@@ -113,17 +112,12 @@ export class SessionHistory {
   #hasHad(publication: Publication, { group }: LocalMatch): boolean {
     const { id } = publication
     // Of shared subscriptions messages are given to one member, and come in any order.
-    if (id === undefined || group !== undefined) return this.arrival?.isRepeated(publication, true) === true
+    if (id === undefined || group !== undefined) return this.arrival?.isRepeated(publication) === true
     const isLacking = this.gaps?.has(id) === true
     if (!isLacking && this.floors?.covers(id) === true) return true
-    if (this.arrival?.isRepeated(publication, false) === true) return true
+    if (this.arrival?.isRepeated(publication) === true) return true
     if (isLacking) this.fillGap(id)
     return false
-  }
-
-  /** A tail may bring it once more, after a restart of this node, when its client has forgotten that it had it. */
-  #noteDelivered({ id, qos }: Publication, match: LocalMatch): void {
-    if (id !== undefined && qos === 2 && match.qos === 2) this.#services.router.noteDelivered(id)
   }
 
   /** Something comes directly from that node, or it is back: what it may owe an earlier owner comes first. */

@@ -32,7 +32,7 @@ export class TailPlaces {
     const session = this.#session
     const wanted = position < this.#restTo ? 'queued' : session.wants(entry)
     if (wanted === undefined) return
-    const isRepeated = session.arrival?.isRepeated(publication, wanted !== 'ordinary') === true
+    const isRepeated = session.arrival?.isRepeated(publication) === true
     // Else a copy that is repeated to those who lack it would come as another message.
     if (publication.id !== undefined && wanted === 'ordinary') session.history.fillGap(publication.id)
     if (!isRepeated) {

@@ -179,8 +179,7 @@ export class BrokerNode implements NodeStatusSource {
     const { transport, clock } = this.#ports
     this.#phase = 'joining'
     const delivered = await this.mqtt.restore()
-    const seen = await this.localRouter.restore()
-    this.mqtt.sessions.moves.arrivals.recall(seen)
+    this.mqtt.sessions.moves.arrivals.outlived(await this.localRouter.restore())
     await this.forwarder.restore()
     await this.interest.gone.restore()
     for (const id of delivered) this.localRouter.noteDelivered(id)

@@ -1,6 +1,5 @@
 import type {
   QueuedRecord,
-  KnownRecord,
   ReceivedRecord,
   SessionRecord,
   StagedOrigin,
@@ -188,15 +187,12 @@ export function decodeReceived(key: string, record: Uint8Array): Omit<ReceivedRe
 }
 
 /** The id is in the key. */
-export function encodeKnown(key: string, isOfNode: boolean): Uint8Array {
-  const bytes = allocate('known publication', 1)
-  bytes.writeUInt8(bit(0, isOfNode), 2)
-  return seal(key, bytes)
+export function encodeKnown(key: string): Uint8Array {
+  return seal(key, allocate('known publication', 0))
 }
 
-export function decodeKnown(key: string, record: Uint8Array): Omit<KnownRecord, 'id'> {
-  const flags = unseal(key, record, 'known publication', 1).readUInt8(2)
-  return (flags & 1) === 0 ? {} : { isOfNode: true }
+export function checkKnown(key: string, record: Uint8Array): void {
+  unseal(key, record, 'known publication', 0)
 }
 
 export function encodeWill(key: string, will: WillRecord): Uint8Array {

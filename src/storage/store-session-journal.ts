@@ -30,7 +30,7 @@ import {
   willKey,
 } from './session-keys.ts'
 import {
-  decodeKnown,
+  checkKnown,
   decodeQueueEntry,
   decodeReceived,
   decodeSession,
@@ -230,10 +230,10 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#putKnown(this.#existing(clientId), known)
   }
 
-  #putKnown(rows: Rows, { id, isOfNode }: KnownRecord): number {
+  #putKnown(rows: Rows, { id }: KnownRecord): number {
     const key = knownKey(rows.prefix, id)
     rows.known = (rows.known ?? new Set()).add(key)
-    return this.#writer.put(key, encodeKnown(key, isOfNode === true))
+    return this.#writer.put(key, encodeKnown(key))
   }
 
   deleteKnown(clientId: ClientId): number {
@@ -363,7 +363,8 @@ export class StoreSessionJournal implements SessionJournal {
           rows.received.add(parsed.packetId)
           break
         case 'known':
-          current.known.push({ id: parsed.id, ...decodeKnown(key, value) })
+          checkKnown(key, value)
+          current.known.push({ id: parsed.id })
           rows.known = (rows.known ?? new Set()).add(key)
           break
         case 'will':

@@ -187,12 +187,12 @@ export function sessionJournalContract(
       const id = { incarnation: 2 ** 48 + 1, number: 2 ** 48 + 2 }
       journal.putSession(session('c'))
       journal.putKnown('c', { id: { incarnation: 3, number: 9 } })
-      journal.putKnown('c', { id, isOfNode: true })
-      journal.putKnown('c', { id, isOfNode: true })
+      journal.putKnown('c', { id })
+      journal.putKnown('c', { id })
       const [stored] = await restored()
       assert.deepEqual(
         stored?.known.toSorted((a, b) => a.id.number - b.id.number),
-        [{ id: { incarnation: 3, number: 9 } }, { id, isOfNode: true }],
+        [{ id: { incarnation: 3, number: 9 } }, { id }],
       )
       journal.deleteKnown('c')
       assert.deepEqual(await restored(), [bare(session('c'))])

@@ -63,9 +63,7 @@ const part: fc.Arbitrary<SessionPart> = fc.oneof(
     type: fc.constant('will' as const),
     will: fc.record({ publication, messageExpirySeconds: optional(fc.nat()), delaySeconds: fc.nat() }),
   }),
-  fc
-    .tuple(fc.record({ incarnation: count, number: count }), fc.boolean())
-    .map(([id, isOfNode]) => ({ type: 'known', id, ...(isOfNode && { isOfNode }) }) as const),
+  fc.record({ type: fc.constant('known' as const), id: fc.record({ incarnation: count, number: count }) }),
 )
 
 function written(parts: readonly SessionPart[], nowMs = 0): Uint8Array {

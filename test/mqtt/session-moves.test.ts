@@ -352,6 +352,37 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', '1'], 0])
     })
 
+    it('gets it though its new node has delivered it to others before, and restarts', async () => {
+      const still = acknowledging(await subscriber(b, 2, 'still'))
+      await subscriber(c, 1, 'reader', 'r/#')
+      const client = acknowledging(await subscriber(a, 2))
+      a.gate.hold('c')
+      client.send({
+        cmd: 'publish',
+        topic: 'r/1',
+        payload: 'owed',
+        qos: 1,
+        messageId: 9,
+        dup: false,
+        retain: false,
+      })
+      await cluster.advance(10)
+      client.vanish()
+      const dialled = b.dial('x')
+      await cluster.advance(100) // frozen, until what its client published is accepted
+      c.publish('t/1', 'followed', 2)
+      await cluster.advance(100)
+      assert.deepEqual([textsOf(still), presentOf(dialled)], [['followed'], undefined])
+      a.gate.release('c')
+      while (presentOf(dialled) === undefined) await cluster.advance(1)
+      dialled.vanish()
+      await cluster.kill(b)
+      b = await cluster.restart(b)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(5000)
+      assert.deepEqual([presentOf(again), textsOf(again), isGoneFrom(a)], [true, ['followed'], true])
+    })
+
     describe('and its publisher’s node has been away', () => {
       let client: MemoryClient
 

@@ -202,7 +202,7 @@ export class MoveNode {
 
   async start(): Promise<void> {
     const delivered = await this.broker.restore()
-    this.broker.sessions.moves.arrivals.recall(await this.local.restore())
+    this.broker.sessions.moves.arrivals.outlived(await this.local.restore())
     for (const id of delivered) this.local.noteDelivered(id)
     await this.forwarder.restore()
     const { sessions } = this.broker

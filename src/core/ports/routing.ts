@@ -278,8 +278,6 @@ export interface PublishRouter {
   memberGone(subscriber: LocalDelivery): void
   /** While something is delivered to a session: the node it came from, this one for what is published here. */
   readonly sender: NodeId
-  /** Keeps the id with what the journal is given next: a session has the publication, and may be sent it again by another node. */
-  noteDelivered(id: MessageId): void
   /**
    * To a member of the shared subscription, here or elsewhere, of a publication whose member's session here has ended, as another
    * publication, with an id of its own. If nobody is a member it is dropped (counted). `acceptance` as in `publish`.

@@ -143,8 +143,6 @@ export interface StoredSession {
 /** A publication a session has had already, which is in its queue no more, and may be sent once more by an earlier owner. */
 export interface KnownRecord {
   readonly id: MessageId
-  /** An owner knows only that it reached the ordinary subscriptions there: a member of a shared one may lack it. */
-  readonly isOfNode?: true
 }
 
 /** One thing a session has, as it is handed over and staged. */
