@@ -160,6 +160,9 @@ export class Session implements LocalDelivery {
       this.#messages().restore(entry, sent?.has(entry.position) ?? mayBeSent)
     }
     if (stored.received.length > 0) this.publications.restore(stored.received)
+    // Behind what an earlier owner had for those who subscribed before: what comes from now on is for these, too.
+    for (const { fromPosition } of stored.subscriptions)
+      if (fromPosition !== undefined) this.#messages().skipTo(fromPosition)
     // A position below would be taken for one that has been handed over already, or was queued before the session left.
     if (departure !== undefined) {
       this.#messages().skipTo(departure.nextPosition)

@@ -697,6 +697,25 @@ describe('A session that moves between nodes', function () {
       })
     }
 
+    it('gets it for a subscription it made while an earlier tail was open, after a restart of that owner, too', async () => {
+      acknowledging(await subscriber(a, 2)).vanish()
+      c.gate.hold('a')
+      const there = acknowledging(b.dial('x'))
+      await cluster.advance(3000)
+      subscribe(there, 'u/#', 2)
+      await cluster.advance(100)
+      c.gate.release('a')
+      await cluster.advance(3000)
+      there.vanish()
+      await cluster.kill(b)
+      b = await cluster.restart(b)
+      const again = acknowledging(c.dial('x'))
+      while (presentOf(again) === undefined) await cluster.advance(1)
+      a.publish('u/1', 'by the old route', 2)
+      await cluster.advance(2000)
+      assert.deepEqual([textsOf(again), isGoneFrom(b)], [['by the old route'], true])
+    })
+
     it('leaves what was on its way to it, as a member of a shared subscription, to another member', async () => {
       const client = acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#'))
       client.vanish()
