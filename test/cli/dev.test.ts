@@ -117,7 +117,9 @@ describe('grapevine dev', function () {
         assert.equal(new Set(nodes.map(({ pid }) => pid)).size, coordination === 'etcd' ? 3 : 1)
         for (const node of nodes) {
           // What V8 reads at its start.
-          assert.match(await readFile(`/proc/${node.pid}/cmdline`, 'utf8'), /--max-semi-space-size=8/)
+          const commandLine = await readFile(`/proc/${node.pid}/cmdline`, 'utf8')
+          assert.match(commandLine, /--max-semi-space-size=8/)
+          assert.match(commandLine, /--v8-pool-size=[1-4]/)
           assert.equal((await fetch(`${node.adminUrl}/ready`)).status, 200)
           const { cluster } = await statusOf(node)
           assert.deepEqual(

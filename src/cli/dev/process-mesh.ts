@@ -97,9 +97,9 @@ function spawnNode(
   }
 }
 
-/** How V8 was told to size its heap, by bin/grapevine.js or by whoever started this process. */
+/** How V8 was told to manage its heap, by bin/grapevine.js or by whoever started this process. */
 function heapFlags(): string[] {
-  return process.execArgv.filter(flag => flag.includes('semi-space'))
+  return process.execArgv.filter(flag => /semi.space|v8.pool/.test(flag))
 }
 
 function withPorts(
