@@ -17,7 +17,7 @@ import { partKind, tailFlag } from './part-kinds.ts'
 
 /** Writes values one behind the other into a buffer that grows. */
 export class PartWriter {
-  readonly #nowMs: number
+  #nowMs: number
   #bytes = Buffer.allocUnsafe(4096)
   #length = 0
 
@@ -35,7 +35,9 @@ export class PartWriter {
     return this.#bytes.subarray(0, this.#length)
   }
 
-  clear(): void {
+  /** Begins anew, `nowMs` as at first unless given. */
+  clear(nowMs = this.#nowMs): void {
+    this.#nowMs = nowMs
     this.#length = 0
   }
 

@@ -75,6 +75,7 @@ export class TransferTail implements TurnTaker {
   #unanswered = 0
   #isClosed = false
   #framesInTurn = 0
+  readonly #writer = new PartWriter(0)
 
   constructor(ports: TailPorts, holder: SessionHolder, subject: TailSubject, to: NodeId) {
     this.#ports = ports
@@ -118,7 +119,8 @@ export class TransferTail implements TurnTaker {
     const { clientId, token } = this.#subject
     if (++this.#unanswered > UNANSWERED_MAX) this.#lookUp(false)
     const { clock, channel } = this.#ports
-    const writer = new PartWriter(clock.wallNow())
+    const writer = this.#writer
+    writer.clear(clock.wallNow())
     writer.byte(TAIL_BYTE)
     writer.byte(0)
     writer.number(token.epoch)

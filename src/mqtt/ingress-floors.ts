@@ -28,7 +28,12 @@ export class IngressFloors {
 
   /** Whether the session has had it. */
   covers({ incarnation, number }: MessageId): boolean {
-    return number <= (this.#numbers.get(incarnation) ?? 0)
+    return number <= this.upTo(incarnation)
+  }
+
+  /** The last number of that life that it has had, 0 if none. */
+  upTo(incarnation: Incarnation): number {
+    return this.#numbers.get(incarnation) ?? 0
   }
 
   list(): readonly MessageId[] {

@@ -10,6 +10,8 @@ import { limits } from '../core/limits.ts'
 import type { Timer } from '../core/ports/clock.ts'
 import type { KnownRecord } from '../core/ports/session-journal.ts'
 import type { MessageId, Publication } from '../core/publication.ts'
+import type { IngressFloors } from './ingress-floors.ts'
+import type { IngressGaps } from './ingress-gaps.ts'
 
 /** How many ids all sessions of the node may remember yet. */
 export interface IdBudget {
@@ -49,12 +51,14 @@ export class SessionArrival {
       for (const number of numbers) yield { id: { incarnation, number } }
   }
 
-  /** These are known by other means. */
-  forget(isKnown: (id: MessageId) => boolean): void {
+  /** What the floors tell of is known by them. */
+  forgetCovered(floors: IngressFloors, gaps: IngressGaps | undefined): void {
     for (const [incarnation, numbers] of this.#ids) {
+      const upTo = floors.upTo(incarnation)
       // Mostly all of them, which are not taken out one by one.
       const left = new Set<number>()
-      for (const number of numbers) if (!isKnown({ incarnation, number })) left.add(number)
+      for (const number of numbers)
+        if (number > upTo || gaps?.has({ incarnation, number }) === true) left.add(number)
       this.#count -= numbers.size - left.size
       this.#budget.left += numbers.size - left.size
       if (left.size > 0) this.#ids.set(incarnation, left)

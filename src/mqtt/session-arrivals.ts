@@ -321,7 +321,7 @@ export class SessionArrivals {
   #settled(session: Session): void {
     const { arrival, floors, gaps } = session.history
     if (arrival === undefined) return
-    arrival.forget(id => floors?.covers(id) === true && gaps?.has(id) !== true)
+    if (floors !== undefined) arrival.forgetCovered(floors, gaps)
     const end = (): void => {
       arrival.end()
       if (session.arrival !== arrival) return
