@@ -5,10 +5,11 @@ import type { Scenario } from '../scenarios/scenario.ts'
 const payloadBytes = 256
 
 /**
- * Long enough for the old owner to send what followed and to forget the session before it comes back: a long queue follows its
- * session, and one that comes back before that brings with it what had followed.
+ * Long enough for a session's whole queue to follow it: one session moves at a time. With less, queues that follow pile up, more of
+ * them at once than two cores carry, until sessions come back before theirs had followed, which then moves whole: not takeovers are
+ * measured then, but a backlog that the pause decides about.
  */
-const pauseMs = (queued: number): number => (queued > limits.snapshotMessagesMax ? 100 : 20)
+const pauseMs = (queued: number): number => (queued > limits.snapshotMessagesMax ? 300 : 20)
 
 const configuration = {
   sessions: { drainTimeoutMs: 0 },
