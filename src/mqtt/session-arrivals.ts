@@ -32,6 +32,7 @@ import type { TailAnswer } from '../core/ports/session-ownership.ts'
 import { DebtSettlement } from './debt-settlement.ts'
 import { IngressFloors } from './ingress-floors.ts'
 import { IngressGaps } from './ingress-gaps.ts'
+import type { CommitWaiters } from './commit-waiters.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
@@ -66,13 +67,15 @@ interface StagedSession {
 export class SessionArrivals {
   readonly #services: MqttServices
   readonly #keeper: SessionKeeper
+  readonly #commits: CommitWaiters
   #isStopped = false
   readonly #staged = new Map<ClientId, StagedSession>()
   readonly #budget: IdBudget = { left: limits.tailIdsTotalMax }
 
-  constructor(services: MqttServices, keeper: SessionKeeper) {
+  constructor(services: MqttServices, keeper: SessionKeeper, commits: CommitWaiters) {
     this.#services = services
     this.#keeper = keeper
+    this.#commits = commits
   }
 
   beginStaged(record: SessionRecord, origin: StagedOrigin): void {
@@ -309,7 +312,8 @@ export class SessionArrivals {
     session.history.tails = session.tails.map(changed)
     if (heldFrom(session.tails) === Infinity) session.arrival?.senders.clear()
     session.keepRecord()
-    letGo(session)
+    // Else a life that does not know of it would take what was sent for what still waits, and give it another place.
+    this.#commits.whenCommitted(() => letGo(session))
   }
 
   #late(clientId: ClientId): void {

@@ -131,7 +131,7 @@ export class SessionHistory {
     const at = queue.nextPosition
     queue.skipTo(endOfGap(at))
     this.tails = this.tails.map(mark => (isAwaited(mark) ? { ...mark, heldAt: at } : mark))
-    queue.holdFrom = heldFrom(this.tails)
+    queue.holdFrom = Math.min(queue.holdFrom, heldFrom(this.tails))
     this.#session.keepRecord()
     this.arrival.onHeld()
   }

@@ -29,7 +29,7 @@ export class SessionMoves implements SessionHolder {
     this.#keeper = keeper
     this.#services = services
     this.#commits = new CommitWaiters(services.journal, services.clock)
-    this.arrivals = new SessionArrivals(services, keeper)
+    this.arrivals = new SessionArrivals(services, keeper, this.#commits)
     this.#departures = new SessionDepartures(services, keeper, this.#commits)
   }
 

@@ -846,6 +846,27 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', '1'], 0])
     })
 
+    it('gets it under the same packet identifier when its new node is restarted as soon as it has ceased to wait', async () => {
+      await subscriberAway()
+      c.gate.hold('a')
+      const client = b.dial('x')
+      await cluster.advance(500)
+      c.publish('t/1', 'once', 2)
+      let killed: Promise<void> | undefined
+      client.onReceived = ({ cmd }) => {
+        if (cmd === 'publish') killed = cluster.kill(b)
+      }
+      while (killed === undefined) await cluster.advance(1)
+      await killed
+      b = await cluster.restart(b)
+      c.gate.release('a')
+      await cluster.advance(2000)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(1000)
+      const [first, second] = [client, again].map(on => on.of('publish').map(({ messageId }) => messageId))
+      assert.deepEqual([textsOf(again), second], [['once'], first])
+    })
+
     it('gets it in order though the node it moves on to is restarted at any moment', async () => {
       for (let afterMs = 1; afterMs <= 12; afterMs++) {
         cluster = new MoveCluster()
