@@ -157,6 +157,7 @@ export class SessionArrivals {
         const { publication } = message
         if (publication !== undefined) places.follow({ ...message, publication })
       }
+      this.#keeper.leave(session, places.left)
     })
     this.#hold(session, arrival)
     replaced?.withdraw() // after the new one is in the routes, so that its filters never leave them
@@ -218,6 +219,7 @@ export class SessionArrivals {
     this.#services.journal.atomically(() => {
       const places = new TailPlaces(session, mark)
       for (const entry of entries) if (entry.position >= mark.position) places.follow(entry)
+      this.#keeper.leave(session, places.left)
       session.history.tails = session.tails.map(other => (other === mark ? { ...mark, position } : other))
       this.#services.journal.putSession(session.record())
     })

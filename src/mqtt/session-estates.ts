@@ -11,7 +11,7 @@
  */
 import { limits } from '../core/limits.ts'
 import type { Acceptance } from '../core/ports/routing.ts'
-import type { EstateId, StoredSession } from '../core/ports/session-journal.ts'
+import type { EstateId, QueuedRecord, StoredSession } from '../core/ports/session-journal.ts'
 import { CommitWaiters } from './commit-waiters.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { LegacyMessage, Session } from './session.ts'
@@ -56,6 +56,22 @@ export class SessionEstates {
     const positions = messages.map(({ position }) => position)
     const record = { clientId, token, expiryIntervalSeconds, disconnectedAtMs }
     this.#enter({ id: isJournaled ? journal.bequeath(record, positions) : undefined, messages, given: 0 })
+  }
+
+  /**
+   * Takes messages that were given to the session by a shared subscription on an earlier node, and came here when it had ended that:
+   * they are new, so not for its client [MQTT-3.10.4-2]. Within a change of the journal.
+   */
+  leave(session: Session, entries: readonly QueuedRecord[]): void {
+    const messages = entries.filter(isLegacy)
+    if (messages.length === 0) return
+    const { clientId, token, expiryIntervalSeconds, disconnectedAtMs, isJournaled } = session
+    const record = { clientId, token, expiryIntervalSeconds, disconnectedAtMs }
+    this.#enter({
+      id: isJournaled ? this.#services.journal.leave(record, messages) : undefined,
+      messages,
+      given: 0,
+    })
   }
 
   /** What an earlier life of the process had not given, or not known to be given. */
@@ -131,6 +147,10 @@ export class SessionEstates {
     this.#waiting.add(estate)
     this.wake()
   }
+}
+
+function isLegacy(entry: QueuedRecord): entry is QueuedRecord & LegacyMessage {
+  return entry.target !== undefined
 }
 
 /** Until everybody who was given something of a page has it. What this node's journal must have is waited for afterwards. */

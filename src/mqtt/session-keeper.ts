@@ -1,4 +1,5 @@
 import type { ClientId } from '../core/ids.ts'
+import type { QueuedRecord } from '../core/ports/session-journal.ts'
 import type { Session } from './session.ts'
 
 /** What moving sessions need of who keeps them all. */
@@ -17,6 +18,8 @@ export interface SessionKeeper {
   end(session: Session): void
   /** What others of its shared subscriptions are to have, within a change of the journal in which it is replaced by another. */
   bequeath(session: Session): void
+  /** What others are to have of what has followed the session, within a change of the journal. */
+  leave(session: Session, messages: readonly QueuedRecord[]): void
   cancelWill(clientId: ClientId): void
   /** As `SessionHolder.willPublished`. */
   willPublished(clientId: ClientId): void

@@ -371,6 +371,7 @@ export class SessionRegistry {
       surrender: clientId => this.#surrender(clientId),
       end: session => this.#end(session, false),
       bequeath: session => this.estates.add(session, session.legacy()),
+      leave: (session, messages) => this.estates.leave(session, messages),
       cancelWill: clientId => this.#wills.cancel(clientId),
       willPublished: clientId => this.#willPublished(clientId),
       resumeWill: session => this.#resumeWill(session),

@@ -10,6 +10,8 @@ import type { MessageId } from '../core/publication.ts'
 import type { Session } from './session.ts'
 
 export class TailPlaces {
+  /** Not for the session: its shared subscriptions by which they came have been ended here. */
+  readonly left: QueuedRecord[] = []
   readonly #session: Session
   readonly #from: number
   readonly #restTo: number
@@ -31,7 +33,10 @@ export class TailPlaces {
     const { publication, position } = entry
     const session = this.#session
     const wanted = position < this.#restTo ? 'queued' : session.wants(entry)
-    if (wanted === undefined) return
+    if (wanted === undefined) {
+      if (entry.target !== undefined) this.left.push(entry)
+      return
+    }
     const isRepeated = session.arrival?.isRepeated(publication) === true
     // Else a copy that is repeated to those who lack it would come as another message.
     if (publication.id !== undefined && wanted === 'ordinary') session.history.fillGap(publication.id)

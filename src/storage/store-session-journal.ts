@@ -136,6 +136,15 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#addEstate(clientId, { ...newRows(clientId, rows.slot), positions: kept })
   }
 
+  leave(record: SessionRecord, messages: readonly QueuedRecord[]): EstateId {
+    const { clientId } = record
+    const rows = newRows(clientId, this.#freeSlot(clientId))
+    const key = sessionKey(rows.prefix)
+    this.#writer.put(key, encodeSession(key, record, { isOver: true }))
+    for (const message of messages) this.#enqueue(rows, message)
+    return this.#addEstate(clientId, rows)
+  }
+
   dequeueEstate(id: EstateId, positions: readonly number[]): number {
     const estate = this.#estates.get(id)
     if (estate === undefined) throw new Error(`no estate ${id} is in the journal`)

@@ -499,6 +499,22 @@ export function sessionJournalContract(
       assert.deepEqual((await restored()).map(positionsOf), [[6]])
     })
 
+    it('keeps as an estate what a session that goes on never had', async () => {
+      journal.putSession(session('c'))
+      journal.enqueue('c', message(1))
+      const estate = journal.leave(session('c'), [message(4), message(5)])
+      journal.dequeueEstate(estate, [4])
+      const found = await restored()
+      assert.deepEqual(
+        byName(
+          found.map(stored => messages(stored).map(({ position }) => position)),
+          String,
+        ),
+        [[1], [5]],
+      )
+      assert.equal(found.filter(stored => stored.estate !== undefined).length, 1)
+    })
+
     it('does not mind the deletion of what is not there', async () => {
       journal.deleteSession('unknown')
       journal.deleteSubscription('unknown', 'a')

@@ -224,6 +224,20 @@ describe('What the session of a member of a shared group leaves when it ends', f
     assert.deepEqual(textsOf(y), range(5))
   })
 
+  it('has what follows a moved session when it has ended the shared subscription: other members get it', async () => {
+    ;(await member(a, 'x')).vanish()
+    const y = cluster.acknowledging(await member(c, 'y', 1, {}))
+    knows(b, { c: 1 })
+    const again = b.dial('x', two)
+    while (again.of('connack').length === 0) await cluster.advance(1)
+    again.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [FILTER] })
+    const outcome = a.publish('t/1', 'late')
+    await cluster.advance(3000)
+    assert.ok(outcome.isAccepted)
+    assert.deepEqual([textsOf(again), textsOf(y)], [[], ['late']])
+    assert.deepEqual([await storedIn(a), await storedIn(b)], [[], ['x']])
+  })
+
   it('goes to a third node when the second has no member any more', async () => {
     const x = await member(a, 'x')
     const y = cluster.acknowledging(await member(c, 'y', 1, {}))

@@ -172,6 +172,8 @@ export interface SessionJournal {
    * its estate, beside any later session of that name.
    */
   bequeath(record: SessionRecord, positions: readonly number[]): EstateId
+  /** As `bequeath`, of messages, of which there is at least one, that the session, which goes on, never had. */
+  leave(record: SessionRecord, messages: readonly QueuedRecord[]): EstateId
   /** These messages of an estate are on their way to others: they go, and the estate when nothing is left of it. */
   dequeueEstate(estate: EstateId, positions: readonly number[]): number
   /** Adds, or replaces the one with the same filter. */
