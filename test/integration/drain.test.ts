@@ -112,6 +112,17 @@ describe('draining one of two nodes', () => {
     await mesh.connect(0, 'again')
   })
 
+  it('is over at its deadline, with the clients that were not asked to go yet', async () => {
+    const ids = ['one', 'two', 'three', 'four']
+    const clients = await Promise.all(ids.map(clientId => mesh.connect(0, clientId, LASTING)))
+    const status = await leaving.drain({ timeoutMs: 300, ratePerSecond: 1 })
+    assert.equal(status.state, 'draining')
+    assert.ok(status.sessions >= 3 && clients.filter(client => client.connected).length >= 3)
+    await leaving.stop()
+    const received = mesh.connect(1, 'four', LASTING)
+    await assert.rejects(received, { code: 0x88 }, 'its session waits for its node, which is gone')
+  })
+
   it('refuses to drain the last node that is ready', async () => {
     await staying.drain({ timeoutMs: 5000 })
     await seenAs(leaving, 'staying', 'draining')
