@@ -76,7 +76,10 @@ process.on('message', (request: SpreadRequest) => {
   void started.then(nodes => {
     const answer: SpreadAnswer =
       request.kind === 'ports'
-        ? { ports: nodes.map(({ mqttAddress }) => Number(mqttAddress.split(':').at(-1))) }
+        ? {
+            ports: nodes.map(({ mqttAddress }) => Number(mqttAddress.split(':').at(-1))),
+            adminUrls: nodes.map(({ adminUrl }) => adminUrl),
+          }
         : { counts: spreadCounts(nodes) }
     process.send?.(answer)
   })

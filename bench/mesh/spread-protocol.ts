@@ -13,5 +13,7 @@ export type SpreadRequest = { kind: 'ports' } | { kind: 'counts' }
 
 export interface SpreadAnswer {
   ports?: number[]
+  /** In the same order. */
+  adminUrls?: string[]
   counts?: SpreadCounts
 }

@@ -8,11 +8,12 @@ import {
   type Constants,
   type ConstantName,
 } from '../constants/constants.ts'
-import { readClients } from './client-readings.ts'
+import { readSessions } from './session-readings.ts'
 import { compareClaims } from './compare-claims.ts'
 import { compareGossip, readPauses, realGossip } from './compare-gossip.ts'
-import { compareNodes } from './compare-nodes.ts'
+import { compareForwards } from './compare-forwards.ts'
 import type { Comparison } from './comparison.ts'
+import { compareMemory, idleClients, readIdleClients } from './idle-clients.ts'
 import type { Lab } from './lab.ts'
 import { readLinks } from './link-readings.ts'
 import { constantOf, type Reading } from './reading.ts'
@@ -26,9 +27,16 @@ export interface Calibration {
   readonly comparisons: readonly Comparison[]
 }
 
+/** What can be measured by itself: each what the part's constants are of, and its models. */
+export const calibrationParts = ['gossip', 'structures', 'etcd', 'traffic', 'clients'] as const
+
+export type CalibrationPart = (typeof calibrationParts)[number]
+
+/** The rest is of nodes that are joined to an etcd, or of etcd itself. */
+export const partsWithoutEtcd: readonly CalibrationPart[] = ['gossip', 'structures']
+
 export interface CalibrationPlan {
-  /** Nodes are joined to an etcd, so without it nothing of them is measured either. */
-  readonly isWithEtcd: boolean
+  readonly parts: readonly CalibrationPart[]
   /** ISO date. */
   readonly today: string
 }
@@ -38,23 +46,28 @@ export function lookForEtcd(): { readonly version: string } | { readonly missing
   return etcd.check()
 }
 
-/** Measures, then compares. Throws when a process cannot be started or a figure came out as no cost. */
-export async function calibrate(lab: Lab, { isWithEtcd, today }: CalibrationPlan): Promise<Calibration> {
-  const gossip = await realGossip(lab)
+/**
+ * Measures, then compares. Models need constants of other parts, too: of those left out they have this version's. Throws when a
+ * process cannot be started or a figure came out as no cost.
+ */
+export async function calibrate(lab: Lab, { parts, today }: CalibrationPlan): Promise<Calibration> {
+  const inPart = async <T>(part: CalibrationPart, measure: () => Promise<readonly T[]>) =>
+    parts.includes(part) ? await measure() : []
+  const gossip = await inPart('gossip', () => realGossip(lab))
+  const idle = await inPart('clients', () => idleClients(lab))
   const readings = [
-    readPauses(gossip),
-    ...(await readStructures(lab)),
-    ...(await readLinks(lab)),
-    ...(isWithEtcd
-      ? [...(await readStore(lab)), ...(await readTraffic(lab)), ...(await readClients(lab))]
-      : []),
+    ...(await inPart('gossip', async () => [readPauses(gossip), ...(await readLinks(lab))])),
+    ...(await inPart('structures', () => readStructures(lab))),
+    ...(await inPart('etcd', () => readStore(lab))),
+    ...(await inPart('traffic', () => readTraffic(lab))),
+    ...(await inPart('clients', async () => [...readIdleClients(idle), ...(await readSessions(lab))])),
   ]
   const constants = { measuredOn: today, machine: machineLine(), values: valuesOf(readings) }
   const comparisons = [
-    ...(await compareGossip(lab, constants, gossip)),
-    ...(isWithEtcd
-      ? [...(await compareClaims(lab, constants)), ...(await compareNodes(lab, constants))]
-      : []),
+    ...(await inPart('gossip', () => compareGossip(lab, constants, gossip))),
+    ...(await inPart('etcd', () => compareClaims(lab, constants))),
+    ...(await inPart('traffic', () => compareForwards(lab, constants))),
+    ...(await inPart('clients', async () => compareMemory(constants, idle))),
   ]
   return { constants, comparisons }
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { LatencySummary } from '../../bench/load/latency-recorder.ts'
 import { LoadGenerator } from '../../bench/load-generator.ts'
 import type { SpreadAnswer, SpreadCounts, SpreadRequest } from '../../bench/mesh/spread-protocol.ts'
 import { median } from '../../bench/report/statistics.ts'
@@ -9,39 +10,45 @@ import type { Constants } from '../constants/constants.ts'
 import { costsOf, type PointResult, type PointSettings } from '../convergence/point.ts'
 import { parseScenario, pointsOf } from '../convergence/scenario.ts'
 import { sweep } from '../convergence/sweep.ts'
+import { untilAtRest } from './at-rest.ts'
 import type { Comparison, Tolerance } from './comparison.ts'
-import { repeated, type Lab } from './lab.ts'
+import { pause, repeated, type Lab } from './lab.ts'
 import type { Reading } from './reading.ts'
+import { slopeFromZero } from './regression.ts'
 
 interface GossipCase {
   readonly nodes: number
   readonly changesPerSecond: number
+  readonly compared: readonly (keyof GossipFigures)[]
 }
 
 interface GossipFigures {
   readonly p50: number
-  readonly p99: number
+  readonly p95: number
   readonly cores: number
 }
 
-const SIZES = [5, 10, 20] as const
-const RATES = [5, 20] as const
-/** Changes of which a 99th percentile says something. */
-const CHANGES = 100
+const SIZES = [5, 20] as const
+/** 200 changes at the higher rate: any one stall of a machine is in their 99th percentile, but not in their 95th. */
+const WINDOWS = [
+  { changesPerSecond: 5, forMs: 6000, compared: ['p50', 'cores'] },
+  { changesPerSecond: 20, forMs: 10_000, compared: ['p50', 'p95', 'cores'] },
+] as const
 
-/** The 99th percentile of so few changes is that of one: rather worse than the real one than better. The rest as repeated runs had it. */
+/**
+ * The model takes the production code's own steps for free and knows of no turns of event loops: at the median it is up to a third
+ * better than real nodes.
+ */
 const TOLERANCES: Readonly<Record<keyof GossipFigures, Tolerance>> = {
-  p50: { better: 0.5, worse: 1, floor: 5 },
-  p99: { better: 0.5, worse: 4 },
-  cores: { better: 0.5, worse: 0.5, floor: 0.1 },
+  p50: { better: 0.4, worse: 1, floor: 1 },
+  p95: { better: 0.4, worse: 1.5, floor: 1 },
+  cores: { better: 0.4, worse: 1, floor: 0.02 },
 }
 
 /** Of real nodes, in each repetition, by case. */
 export type RealGossip = readonly (readonly GossipFigures[])[]
 
-const cases: readonly GossipCase[] = SIZES.flatMap(nodes =>
-  RATES.map(changesPerSecond => ({ nodes, changesPerSecond })),
-)
+const cases: readonly GossipCase[] = SIZES.flatMap(nodes => WINDOWS.map(window => ({ nodes, ...window })))
 
 /** Subscriptions that wait until all nodes have applied them: real ones, in one process. */
 export async function realGossip(lab: Lab): Promise<RealGossip> {
@@ -56,17 +63,20 @@ export async function realGossip(lab: Lab): Promise<RealGossip> {
 }
 
 /**
- * What the costs of operations do not explain: the real ones' 99th percentile less their median. The model's pauses are twice that, so
- * that it never looks better where it counts.
+ * What the costs of operations do not explain: by how much the slowest twentieth of subscriptions is later than the median, which
+ * grows with the nodes in a process. Pauses are twice that, since what comes during one waits for half of it on average.
  */
 export function readPauses(real: RealGossip): Reading {
-  const perNode = ({ p50, p99 }: GossipFigures, { nodes }: GossipCase): number => (2 * (p99 - p50)) / nodes
   return {
     name: 'gossip.pauseMsPerNode',
-    runs: real.map(figures =>
-      Math.max(...cases.map((each, index) => perNode(figures[index] as GossipFigures, each))),
-    ),
-    how: `twice what separates median and 99th percentile of subscriptions on ${SIZES.join(', ')} real nodes, the most of all sizes and rates`,
+    runs: real.map(figures => {
+      const late = cases.flatMap(({ nodes, compared }, index) => {
+        const { p50, p95 } = figures[index] as GossipFigures
+        return compared.some(figure => figure === 'p95') ? [[nodes, p95 - p50] as const] : []
+      })
+      return 2 * slopeFromZero(late)
+    }),
+    how: `twice what separates median and 95th percentile of subscriptions on ${SIZES.join(' and ')} real nodes, by regression through 0`,
   }
 }
 
@@ -77,10 +87,10 @@ export async function compareGossip(lab: Lab, constants: Constants, real: RealGo
     ...{ costs: costsOf(constants), threads: 2, onProgress: () => {}, signal: lab.signal },
   })
   const comparisons: Comparison[] = []
-  for (const [index, { nodes, changesPerSecond }] of cases.entries()) {
+  for (const [index, { nodes, changesPerSecond, compared }] of cases.entries()) {
     const model = figuresOf(models[index])
     const what = `subscription on all of ${nodes} nodes, ${changesPerSecond} a second`
-    for (const figure of ['p50', 'p99', 'cores'] as const) {
+    for (const figure of compared) {
       comparisons.push({
         subject: 'gossip',
         what: figure === 'cores' ? `the same: cores of all nodes` : `${what}: ${figure}`,
@@ -101,7 +111,8 @@ async function realFigures(lab: Lab, nodes: number): Promise<GossipFigures[]> {
   const cluster = new RequestWorker<SpreadRequest, SpreadAnswer>({
     ...{ importer: import.meta.url, script: '../../bench/mesh/spread-process' },
     args: [directory, nodes, 0, nodes - 1].map(String),
-    ...{ core: cores?.broker ?? null, signal },
+    // Not pinned: what other threads than the nodes' own do, collecting garbage and the like, would be in its way.
+    ...{ core: null, signal },
   })
   const load = new LoadGenerator(cores?.load ?? null, signal)
   const counts = async (): Promise<SpreadCounts> => {
@@ -110,7 +121,8 @@ async function realFigures(lab: Lab, nodes: number): Promise<GossipFigures[]> {
     return answer.counts
   }
   try {
-    const { ports = [] } = await cluster.request({ kind: 'ports' })
+    const { ports = [], adminUrls = [] } = await cluster.request({ kind: 'ports' })
+    await untilAtRest(lab, adminUrls)
     const spread = async (prefix: string, changesPerSecond: number, measureMs: number) => {
       const result = await load.request({
         ...{ kind: 'spread', target: { ports }, timing: { warmupMs: 0, measureMs } },
@@ -118,22 +130,23 @@ async function realFigures(lab: Lab, nodes: number): Promise<GossipFigures[]> {
       })
       return result
     }
+    const closed = async (): Promise<void> => {
+      await load.request({ kind: 'spread-close' })
+      // The subscriptions that end with their clients are changes, too.
+      await pause(1000)
+    }
     // Code that runs for the first time is no part of the spread.
     await spread('warm-up', 20, 2000)
-    await load.request({ kind: 'spread-close' })
+    await closed()
     const figures: GossipFigures[] = []
-    for (const changesPerSecond of RATES) {
+    for (const { changesPerSecond, forMs } of WINDOWS) {
       const before = await counts()
       const startMs = performance.now()
-      const { suback } = await spread(
-        `rate-${changesPerSecond}`,
-        changesPerSecond,
-        durationMs(lab, changesPerSecond),
-      )
+      const { suback } = await spread(`rate-${changesPerSecond}`, changesPerSecond, lab.size * forMs)
       const seconds = (performance.now() - startMs) / 1000
       const cpuSeconds = (await counts()).cpuSeconds - before.cpuSeconds
-      await load.request({ kind: 'spread-close' })
-      figures.push({ p50: suback.p50Ms, p99: suback.p99Ms, cores: cpuSeconds / seconds })
+      await closed()
+      figures.push({ p50: suback.p50Ms, p95: at95(suback), cores: cpuSeconds / seconds })
     }
     return figures
   } finally {
@@ -142,16 +155,15 @@ async function realFigures(lab: Lab, nodes: number): Promise<GossipFigures[]> {
   }
 }
 
-/** Long enough for so many changes, but no longer than patience. */
-function durationMs({ size }: Lab, changesPerSecond: number): number {
-  return size * Math.min(8000, (1000 * CHANGES) / changesPerSecond)
+function at95({ curve }: LatencySummary): number {
+  return curve.find(([percent]) => percent === 95)?.[1] ?? Number.NaN
 }
 
 /** Where barriers of all time out the nodes have more to do than their core can, and the model has no figure. */
 function figuresOf(result: PointResult | undefined): GossipFigures {
   if (result?.fault !== undefined || result === undefined || result.suback.all.count === 0)
-    return { p50: Number.NaN, p99: Number.NaN, cores: result?.cpu.mean ?? Number.NaN }
-  return { p50: result.suback.all.p50, p99: result.suback.all.p99, cores: result.cpu.mean }
+    return { p50: Number.NaN, p95: Number.NaN, cores: result?.cpu.mean ?? Number.NaN }
+  return { p50: result.suback.all.p50, p95: result.suback.all.p95, cores: result.cpu.mean }
 }
 
 /** As the real ones: all on one core, and everything else as it is by default. */

@@ -1,6 +1,7 @@
 import { LoadGenerator } from '../../bench/load-generator.ts'
 import type { FlowResult, FlowSpec } from '../../bench/load/flow-spec.ts'
 import { withTwoNodes, type NodePair } from '../../bench/mesh/linked-nodes.ts'
+import { untilAtRest } from './at-rest.ts'
 import type { Lab } from './lab.ts'
 import { withEtcd } from './store-readings.ts'
 
@@ -12,8 +13,10 @@ export interface Pair {
 }
 
 /**
- * Runs `use` with two nodes as operators run them, in processes of their own, on a private etcd; all gone afterwards. `barrier` is
- * that of every SUBSCRIBE: with `all` nothing is lost at the start of a flow from one to the other.
+ * Runs `use` with two nodes as operators run them, in processes of their own, on a private etcd; all gone afterwards. They share a
+ * core and the clients have the other: those that keep to a rate never sleep, and a node that had to wait for them would find many
+ * messages at once where a fleet sends one. `barrier` is that of every SUBSCRIBE: with `all` nothing is lost at the start of a flow
+ * from one to the other.
  */
 export async function withPair<T>(
   lab: Lab,
@@ -29,13 +32,17 @@ export async function withPair<T>(
   }
   return await withEtcd(lab, async etcd => {
     const load = new LoadGenerator(cores?.load ?? null, signal)
-    const timing = { warmupMs: windowMs / 2, measureMs: windowMs }
+    const timing = { warmupMs: windowMs / 3, measureMs: windowMs }
     const target = { port: etcd.port, version: 4, pid: etcd.pid } as const
     const results: T[] = []
     try {
       const context = { broker: etcd, load, target, timing, cores, signal }
-      await withTwoNodes(context, { configuration, secondOn: 'load' }, async nodes => {
+      await withTwoNodes(context, { configuration, secondOn: 'broker' }, async nodes => {
         const [first, second] = nodes
+        await untilAtRest(
+          lab,
+          nodes.map(({ adminUrl }) => adminUrl),
+        )
         const at = { version: 4, port: first.port, pid: first.pid } as const
         const flow: Pair['flow'] = (spec, subscribersAt) => {
           const subscribers = subscribersAt === 'second' ? { subscribers: second } : {}

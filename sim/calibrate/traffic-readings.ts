@@ -1,32 +1,38 @@
+import { cpuSecondsOf } from '../../bench/load/cpu-meter.ts'
 import type { FlowResult, FlowSpec } from '../../bench/load/flow-spec.ts'
+import { median } from '../../bench/report/statistics.ts'
 import { pairs } from '../../bench/scenarios/flow-scenario.ts'
-import { repeated, sized, type Lab } from './lab.ts'
+import { pause, repeated, sized, type Lab } from './lab.ts'
 import { withPair, type Pair } from './node-pair.ts'
 import type { Reading } from './reading.ts'
 import { lineThrough } from './regression.ts'
 
-/** Messages a second of clients that each publish rarely; more, and forwards leave together. */
-const SLOW_RATES = [100, 1500] as const
-/** Each rate is driven so often: what a process does besides would weigh too much in one window. */
-const SLOW_ROUNDS = 3
+/** Each flow is driven so often in a run. */
+const WINDOWS = 3
+/** Messages a second of clients that each publish rarely; many more, and what comes while a node works is handled together. */
+const SLOW_RATE = 2000
 const SLOW_PAIRS = 400
 /** Of one publisher to many subscribers: each delivery is a write of its own. */
 const SLOW_FAN_OUT_RATES = [20, 60] as const
 const SLOW_FAN_OUT = 400
 /** Subscribers of one topic, by which deliveries in bulk are told from publishes. */
 const FAN_OUTS = [20, 200] as const
+const SETTLE_MS = 4000
+/** Windows for which two nodes are left alone. */
+const IDLE_WINDOWS = 3
 
-/** What a publish, a delivery and a forward cost the nodes that have them. */
+/** What a publish, a delivery and a forward cost the nodes that have them, and what a node does besides. */
 export async function readTraffic(lab: Lab): Promise<Reading[]> {
   const runs = await repeated(lab, async round => {
     lab.progress(`publishes, deliveries and forwards, run ${round + 1} of ${lab.repetitions}`)
     return await withPair(lab, 'all', async pair => ({
+      idle: await idleCost(lab, pair),
       bulk: await inBulk(pair),
       alone: await alone(lab, pair),
     }))
   })
   const bulk = '256 B at QoS 0, windows full'
-  const publishers = `256 B at QoS 0 by ${sized(lab, SLOW_PAIRS)} publishers, ${SLOW_RATES.join(' and ')} messages/s, by regression`
+  const publishers = `256 B at QoS 0 by ${sized(lab, SLOW_PAIRS)} publishers, ${SLOW_RATE} messages/s`
   const readings = (
     suffix: '' | 'Alone',
     costs: readonly Costs[],
@@ -38,6 +44,11 @@ export async function readTraffic(lab: Lab): Promise<Reading[]> {
     { name: `node.cpuUsPerForwardIn${suffix}`, runs: costs.map(cost => cost.into), how: how.into },
   ]
   return [
+    {
+      name: 'node.cpuUsIdlePerSecond',
+      runs: runs.map(({ idle }) => idle),
+      how: `mean of two nodes at rest for ${(IDLE_WINDOWS * lab.windowMs) / 1000} s`,
+    },
     ...readings(
       '',
       runs.map(run => run.bulk),
@@ -52,7 +63,7 @@ export async function readTraffic(lab: Lab): Promise<Reading[]> {
       'Alone',
       runs.map(run => run.alone),
       {
-        publish: `${publishers}, nobody subscribed`,
+        publish: `${publishers}, nobody subscribed, what a node does besides included`,
         delivery: `1 publisher to ${sized(lab, SLOW_FAN_OUT)} subscribers, ${SLOW_FAN_OUT_RATES.join(' and ')} messages/s, by regression`,
         out: `${publishers}, each to a subscriber of its own at another node, less a publish alone`,
         into: 'the same, less a delivery alone',
@@ -69,69 +80,72 @@ interface Costs {
   readonly into: number
 }
 
-async function inBulk({ flow }: Pair): Promise<Costs> {
+/** Several windows of a flow, of which medians are taken: one alone may be off by a third. */
+export async function windows({ flow }: Pair, ...of: Parameters<Pair['flow']>): Promise<FlowResult[]> {
+  const results: FlowResult[] = []
+  for (let i = 0; i < WINDOWS; i++) results.push(await flow(...of))
+  return results
+}
+
+/** µs of CPU per second and node. */
+async function idleCost({ windowMs }: Lab, { nodes }: Pair): Promise<number> {
+  // After a busy start garbage is collected for some seconds.
+  await pause(SETTLE_MS)
+  const cpuSeconds = (): number => nodes.reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0)
+  const before = [cpuSeconds(), performance.now()] as const
+  await pause(IDLE_WINDOWS * windowMs)
+  const seconds = (performance.now() - before[1]) / 1000
+  return (1e6 * (cpuSeconds() - before[0])) / seconds / nodes.length
+}
+
+async function inBulk(pair: Pair): Promise<Costs> {
   // Code that runs for the first time is no part of it.
-  await flow(pairs, 'second')
+  await pair.flow(pairs, 'second')
   const fanOut: [copies: number, cpuUs: number][] = []
   for (const subscribers of FAN_OUTS) {
     const spec: FlowSpec = { ...pairs, shape: 'fan-out', publishers: 1, subscribers, window: 256 }
-    fanOut.push([subscribers, cpuPerPublish(await flow(spec, 'first'))])
+    fanOut.push([subscribers, median((await windows(pair, spec, 'first')).map(perPublish))])
   }
-  const delivery = lineThrough(fanOut).slope
-  // What nobody is to get is no more than published.
-  const publish = cpuPerPublish(await flow({ ...pairs, shape: 'fan-out', subscribers: 0 }, 'first'))
-  const forwarded = await flow(pairs, 'second')
-  return {
-    publish,
-    delivery,
-    out: cpuPerPublish(forwarded) - publish,
-    into: (1e6 * (forwarded.subscriberBrokerCores ?? Number.NaN)) / forwarded.deliveredPerSecond - delivery,
-  }
+  return await costsOf(pair, pairs, lineThrough(fanOut).slope)
 }
 
 /** Clients in a fleet publish rarely, and what they say does not come together. */
-async function alone(lab: Lab, { flow }: Pair): Promise<Costs> {
+async function alone(lab: Lab, pair: Pair): Promise<Costs> {
   const clients = sized(lab, SLOW_PAIRS)
+  const spec: FlowSpec = { ...pairs, publishers: clients, subscribers: clients, ratePerSecond: SLOW_RATE }
   // What the bulk before left behind (heap to give back, code still unoptimised for this) is no part of it either.
-  const warmUp: FlowSpec = {
-    ...pairs,
-    publishers: clients,
-    subscribers: clients,
-    ratePerSecond: SLOW_RATES[1],
-  }
-  await flow(warmUp, 'first')
-  await flow(warmUp, 'second')
-  const publishes: [messages: number, cpuUs: number][] = []
-  const ingress: [messages: number, cpuUs: number][] = []
-  const receiver: [messages: number, cpuUs: number][] = []
+  await pair.flow(spec, 'first')
+  await pair.flow(spec, 'second')
   const fanOut: [deliveries: number, cpuUs: number][] = []
-  for (let round = 0; round < SLOW_ROUNDS; round++) {
-    for (const ratePerSecond of SLOW_RATES) {
-      const spec: FlowSpec = { ...warmUp, ratePerSecond }
-      const here = await flow({ ...spec, shape: 'fan-out', subscribers: 0 }, 'first')
-      publishes.push([here.publishedPerSecond, 1e6 * here.brokerCores])
-      const there = await flow(spec, 'second')
-      ingress.push([there.publishedPerSecond, 1e6 * there.brokerCores])
-      receiver.push([there.deliveredPerSecond, 1e6 * (there.subscriberBrokerCores ?? Number.NaN)])
-    }
-    for (const ratePerSecond of SLOW_FAN_OUT_RATES) {
-      const subscribers = sized(lab, SLOW_FAN_OUT)
-      const spec: FlowSpec = { ...pairs, shape: 'fan-out', publishers: 1, subscribers, ratePerSecond }
-      const { deliveredPerSecond, brokerCores } = await flow(spec, 'first')
+  for (const ratePerSecond of SLOW_FAN_OUT_RATES) {
+    const subscribers = sized(lab, SLOW_FAN_OUT)
+    const one: FlowSpec = { ...pairs, shape: 'fan-out', publishers: 1, subscribers, ratePerSecond }
+    for (const { deliveredPerSecond, brokerCores } of await windows(pair, one, 'first'))
       fanOut.push([deliveredPerSecond, 1e6 * brokerCores])
-    }
   }
-  const publish = lineThrough(publishes).slope
-  const delivery = lineThrough(fanOut).slope
+  return await costsOf(pair, spec, lineThrough(fanOut).slope)
+}
+
+/** Of a flow from one node to the other, when one delivery costs so much. */
+async function costsOf(pair: Pair, spec: FlowSpec, delivery: number): Promise<Costs> {
+  // What nobody is to get is no more than published.
+  const unheard = await windows(pair, { ...spec, shape: 'fan-out', subscribers: 0 }, 'first')
+  const publish = median(unheard.map(perPublish))
+  const forwarded = await windows(pair, spec, 'second')
   return {
     publish,
     delivery,
-    out: lineThrough(ingress).slope - publish,
-    into: lineThrough(receiver).slope - delivery,
+    out: median(forwarded.map(perPublish)) - publish,
+    into: median(forwarded.map(perDelivery)) - delivery,
   }
 }
 
 /** µs of CPU of the publishers' node for one message. */
-function cpuPerPublish({ brokerCores, publishedPerSecond }: FlowResult): number {
+function perPublish({ brokerCores, publishedPerSecond }: FlowResult): number {
   return (1e6 * brokerCores) / publishedPerSecond
+}
+
+/** µs of CPU of the subscribers' node for one message. */
+function perDelivery({ subscriberBrokerCores, deliveredPerSecond }: FlowResult): number {
+  return (1e6 * (subscriberBrokerCores ?? Number.NaN)) / deliveredPerSecond
 }

@@ -9,6 +9,7 @@ import type { Constants } from '../constants/constants.ts'
 import { expectedErrorShare } from './bloom-error.ts'
 import { expectedHeld, nodeSubscriptions, type Limits, type Workload } from './capacity-plan.ts'
 import type { CoordinationLoad } from './coordination-load.ts'
+import { settledChunks } from './forward-chunks.ts'
 import type { GossipLoad } from './gossip-load.ts'
 
 /** Sizes of a node's routing structures. */
@@ -166,6 +167,8 @@ export interface NodeProcessor {
   readonly connects: number
   readonly moves: number
   readonly gossip: number
+  /** What a node does without clients. */
+  readonly idle: number
 }
 
 export function nodeProcessor(
@@ -173,19 +176,34 @@ export function nodeProcessor(
   traffic: NodeTraffic,
   coordination: CoordinationLoad,
   gossip: GossipLoad,
-  { values }: Constants,
+  constants: Constants,
 ): NodeProcessor {
+  const { values } = constants
   const cores = (perSecond: number, microseconds: number): number => (perSecond * microseconds) / 1e6
   const between = traffic.forwards + traffic.wasted
-  return {
+  const others = {
     publishes: cores(traffic.publishes, values['node.cpuUsPerPublishAlone'].value),
     deliveries: cores(traffic.deliveries, values['node.cpuUsPerDeliveryAlone'].value),
-    forwards: cores(
-      between,
-      values['node.cpuUsPerForwardOut'].value + values['node.cpuUsPerForwardIn'].value,
-    ),
     connects: cores(coordination.connectsPerSecond / nodes, values['node.cpuUsPerConnect'].value),
     moves: cores(coordination.movesPerSecond / nodes, values['node.cpuUsPerMove'].value),
     gossip: gossip.coresPerNode,
+    idle: cores(1, values['node.cpuUsIdlePerSecond'].value),
+  }
+  const { out, into } = forwardCosts(constants)
+  const bulk = cores(between, out.each + into.each)
+  const chunks = settledChunks(
+    { perSecond: between, peers: nodes - 1, arrivals: traffic.publishes + between },
+    out.chunk + into.chunk,
+    bulk + sumOf(others),
+  )
+  return { ...others, forwards: bulk + cores(chunks, out.chunk + into.chunk) }
+}
+
+/** µs of CPU for a forward and, besides, for the chunk it is in, at the node it leaves and at the one it comes to. */
+export function forwardCosts({ values }: Constants) {
+  const costs = (each: number, alone: number) => ({ each, chunk: Math.max(0, alone - each) })
+  return {
+    out: costs(values['node.cpuUsPerForwardOut'].value, values['node.cpuUsPerForwardOutAlone'].value),
+    into: costs(values['node.cpuUsPerForwardIn'].value, values['node.cpuUsPerForwardInAlone'].value),
   }
 }

@@ -13,7 +13,7 @@ export const constantMeanings = {
   'gossip.cpuUsPerReceive':
     'µs of CPU to receive and handle one copy of a gossip message, the process being awake',
   'gossip.pauseMsPerNode':
-    'ms for which a process stops at a time, for each node in it, so that what is late is at least as late as on real nodes',
+    'ms for which a process stops at a time, a tenth of the time, for each node in it: what makes subscriptions late on real nodes',
   'stream.hopMsP50': 'ms, from send to the handler at the other end of a link, otherwise idle, median',
   'stream.hopMsP99': 'ms, the same, 99th percentile',
   'stream.cpuUsPerFrame':
@@ -28,6 +28,7 @@ export const constantMeanings = {
   'etcd.bytesPerRecordInMemory': 'bytes of etcd’s memory per session record',
   'etcd.bytesPerRecordOnDisk': 'bytes of etcd’s database per session record, one revision',
   'node.cpuUsPerWake': 'µs of CPU to begin work in a process that had none: waking up, cold caches',
+  'node.cpuUsIdlePerSecond': 'µs of CPU per second of a node without clients, in a process of its own',
   'node.cpuUsPerPublish':
     'µs of CPU for one QoS 0 PUBLISH of 256 B read, decoded and matched, many of them in one read of the socket',
   'node.cpuUsPerPublishAlone':

@@ -13,7 +13,10 @@ import type { PointCosts, PointSettings } from './point.ts'
 import { SpreadLog } from './spread-log.ts'
 
 /** Of the time, that processes do nothing. */
-const PAUSED_SHARE = 0.03
+const PAUSED_SHARE = 0.1
+
+/** Times in a second that a process works for nobody in particular. */
+const IDLE_BEATS = 20
 
 /** Frames on streams since the start, by what they are for. */
 interface FrameCounts {
@@ -37,9 +40,12 @@ export class InterestCluster {
   /** Exceptions that escaped from production code. */
   readonly broken: unknown[] = []
   readonly #peers: PeerAddress[] = []
+  /** Of one of these times, beginning included; the timers of several nodes in a process end together, so it is no more for them. */
+  readonly #idleMs: number
   readonly #pauses: { readonly pauseMs: number; readonly random: Random }
 
   constructor(settings: PointSettings, costs: PointCosts) {
+    this.#idleMs = Math.max(0, costs.idleMsPerSecond / IDLE_BEATS - costs.wakeMs)
     this.#pauses = {
       pauseMs: costs.pauseMs * settings.nodesPerCore,
       random: SeededRandom.for(settings.seed, 'pauses'),
@@ -117,7 +123,10 @@ export class InterestCluster {
   }
 
   start(filtersPerNode: number): void {
-    for (const core of this.cores) this.#pauseLater(core)
+    for (const core of this.cores) {
+      this.#idleLater(core)
+      this.#pauseLater(core)
+    }
     for (const [index, node] of this.nodes.entries()) {
       const filters = Array.from({ length: filtersPerNode }, (_, filter) => `fill/${index}/${filter}`)
       node.fill(filters)
@@ -129,6 +138,14 @@ export class InterestCluster {
         ),
       )
     }
+  }
+
+  #idleLater(core: CpuCore): void {
+    if (this.#idleMs === 0) return
+    this.clock.schedule(1000 / IDLE_BEATS, () => {
+      core.run(this.#idleMs, () => undefined)
+      this.#idleLater(core)
+    })
   }
 
   /** Processes stop now and then, for the longer the more nodes they have. */

@@ -37,6 +37,8 @@ export interface Partition {
 export interface PointCosts {
   /** Of a core that had nothing to do. */
   readonly wakeMs: number
+  /** Of a process in a second, for whatever nodes do without clients or gossip. */
+  readonly idleMsPerSecond: number
   /** For which a process stops now and then, for each node in it. */
   readonly pauseMs: number
   readonly gossipSendMs: number
@@ -51,6 +53,7 @@ export interface PointCosts {
 /** The constants that results rest on. */
 export const usedConstants = [
   'node.cpuUsPerWake',
+  'node.cpuUsIdlePerSecond',
   'gossip.pauseMsPerNode',
   'gossip.cpuUsPerSend',
   'gossip.cpuUsPerReceive',
@@ -64,6 +67,7 @@ export const usedConstants = [
 export function costsOf({ values }: Constants): PointCosts {
   return {
     wakeMs: values['node.cpuUsPerWake'].value / 1000,
+    idleMsPerSecond: values['node.cpuUsIdlePerSecond'].value / 1000,
     pauseMs: values['gossip.pauseMsPerNode'].value,
     gossipSendMs: values['gossip.cpuUsPerSend'].value / 1000,
     gossipReceiveMs: values['gossip.cpuUsPerReceive'].value / 1000,
@@ -79,6 +83,7 @@ export interface Percentiles {
   readonly count: number
   readonly p50: number
   readonly p90: number
+  readonly p95: number
   readonly p99: number
   readonly max: number
 }

@@ -113,7 +113,7 @@ export class MissCount implements Misses {
 export function percentilesOf(values: readonly number[]): Percentiles {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (percentile: number): number => round(atPercentile(sorted, percentile))
-  return { count: sorted.length, p50: at(50), p90: at(90), p99: at(99), max: at(100) }
+  return { count: sorted.length, p50: at(50), p90: at(90), p95: at(95), p99: at(99), max: at(100) }
 }
 
 function atPercentile(sorted: readonly number[], percentile: number): number {

@@ -18,6 +18,17 @@ describe('grapevine sim calibrate', () => {
     assert.match(stderr, /repeat: expected a whole number from 1 to 100, got 0/)
   })
 
+  it('refuses to measure a part it does not know, and parts beside what is skipped', async () => {
+    const { code, stderr } = await runCli(['sim', 'calibrate', '--only', 'gossip,rumour'])
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /only: there is no part rumour; there are gossip, structures, etcd, traffic, clients/,
+    )
+    const both = await runCli(['sim', 'calibrate', '--only', 'gossip', '--skip', 'etcd'])
+    assert.equal(both.code, 2)
+  })
+
   it('refuses to skip what it does not know', async () => {
     const { code, stderr } = await runCli(['sim', 'calibrate', '--skip', 'gossip'])
     assert.equal(code, 2)

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { calibrate, lookForEtcd } from '../../../sim/calibrate/calibrate.ts'
+import {
+  calibrate,
+  calibrationParts,
+  lookForEtcd,
+  partsWithoutEtcd,
+} from '../../../sim/calibrate/calibrate.ts'
 import { openLab } from '../../../sim/calibrate/open-lab.ts'
 import { constantMeanings, shippedConstants, type ConstantName } from '../../../sim/constants/constants.ts'
 import { parseConstants } from '../../../sim/constants/parse-constants.ts'
@@ -18,7 +23,10 @@ describe('calibrate', function () {
 
   it('measures every constant with real nodes and a real etcd, and the document is taken back', async function () {
     if ('missing' in lookForEtcd()) this.skip()
-    const { constants, comparisons } = await calibrate(smallLab(), { isWithEtcd: true, today: '2026-11-27' })
+    const { constants, comparisons } = await calibrate(smallLab(), {
+      parts: calibrationParts,
+      today: '2026-11-27',
+    })
     for (const name of names) {
       const { value, origin } = constants.values[name]
       assert.equal(origin, 'measured', name)
@@ -31,7 +39,7 @@ describe('calibrate', function () {
   })
 
   it('says of what it skipped that it is assumed', async () => {
-    const { constants } = await calibrate(smallLab(), { isWithEtcd: false, today: '2026-11-27' })
+    const { constants } = await calibrate(smallLab(), { parts: partsWithoutEtcd, today: '2026-11-27' })
     assert.equal(constants.values['gossip.cpuUsPerSend'].origin, 'measured')
     const { value, origin, how } = constants.values['etcd.writeMsP50']
     assert.equal(value, shippedConstants.values['etcd.writeMsP50'].value)

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { capacityPlan, type CapacityPlan } from '../../../sim/capacity/capacity-plan.ts'
 import { coordinationLoad } from '../../../sim/capacity/coordination-load.ts'
-import { expectedStructures, nodeDisk, nodeMemory, nodeTraffic } from '../../../sim/capacity/node-load.ts'
+import { gossipLoad } from '../../../sim/capacity/gossip-load.ts'
+import {
+  expectedStructures,
+  nodeDisk,
+  nodeMemory,
+  nodeProcessor,
+  nodeTraffic,
+} from '../../../sim/capacity/node-load.ts'
 import { loadOf } from '../../../sim/capacity/resources.ts'
 import { shippedConstants, type ConstantName, type Constants } from '../../../sim/constants/constants.ts'
 
@@ -98,6 +105,24 @@ describe('capacity arithmetic', () => {
     near(retained({}), 6.5e9 + 64 * 2 ** 20)
     near(retained({ nodes: '2', 'nodes-per-forward': '1' }), 33.5e9)
     near(retained({ 'retained-large-bytes': '1024' }), 6.57e9 + 64 * 2 ** 20)
+  })
+
+  it('has 2,500 forwards a second in as many chunks when there are 19 peers, and in fewer to one peer', () => {
+    const constants = constantsWith({
+      ...{ 'node.cpuUsPerForwardOut': 1, 'node.cpuUsPerForwardOutAlone': 41 },
+      ...{ 'node.cpuUsPerForwardIn': 1, 'node.cpuUsPerForwardInAlone': 61 },
+    })
+    const forwards = (flags: Readonly<Record<string, string>>): number => {
+      const { workload } = plan(flags)
+      const coordination = coordinationLoad(workload, 'sticky', constants)
+      const gossip = gossipLoad(workload, coordination, constants)
+      const structures = { ...expectedStructures(workload), wastedPerMessage: 0 }
+      const traffic = nodeTraffic(workload, structures)
+      return nodeProcessor(workload, traffic, coordination, gossip, constants).forwards
+    }
+    near(forwards({}), 2500 * 102e-6)
+    const toOne = forwards({ nodes: '2', clients: '1000000', 'distinct-share': '0.001' })
+    assert.ok(toOne < 0.9 * 2500 * 102e-6 && toOne > 0.5 * 2500 * 102e-6, String(toOne))
   })
 
   it('finds etcd full of sessions and their history where the numbers say so', () => {

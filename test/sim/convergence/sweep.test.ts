@@ -5,6 +5,7 @@ import { sweep } from '../../../sim/convergence/sweep.ts'
 
 const costs: PointCosts = {
   wakeMs: 0,
+  idleMsPerSecond: 0,
   pauseMs: 0,
   gossipSendMs: 0.1,
   gossipReceiveMs: 0.1,

@@ -9,13 +9,13 @@ import { disconnectPacket } from '../../bench/load/mqtt-packets.ts'
 import { PublishBatch, stampBytes } from '../../bench/load/publish-batch.ts'
 import { createReceiveBuffer } from '../../bench/load/receive-buffer.ts'
 import type { StartedNode } from '../../bench/peers/grapevine.ts'
-import { quietRss } from '../../bench/scenarios/idle-memory-scenario.ts'
 import { pause, repeated, sized, type Lab } from './lab.ts'
 import { withPair } from './node-pair.ts'
 import type { Reading } from './reading.ts'
 import { lineThrough } from './regression.ts'
+import { settledRss } from './settled-rss.ts'
 
-/** Clients come in crowds of this many, and stay. */
+/** Clients with sessions that are kept come in crowds of this many, and stay. */
 const CROWD = 1500
 const CROWDS = 4
 const MORE_SUBSCRIPTIONS = 10
@@ -27,12 +27,8 @@ const QUEUED_BYTES = 256
 /** PUBLISHes that may be unacknowledged. */
 const WINDOW = 100
 
-/** What clients and their sessions cost a node that is joined to etcd: connecting, memory, disk, and moving. */
-export async function readClients(lab: Lab): Promise<Reading[]> {
-  const idle = await repeated(lab, async round => {
-    lab.progress(`connects and memory of clients, run ${round + 1} of ${lab.repetitions}`)
-    return await withPair(lab, 'local', async ({ nodes: [node] }) => await idleClients(lab, node))
-  })
+/** What sessions cost a node that is joined to etcd: disk, queues in memory, and moving. */
+export async function readSessions(lab: Lab): Promise<Reading[]> {
   const kept = await repeated(lab, async round => {
     lab.progress(`sessions on disk and on the move, run ${round + 1} of ${lab.repetitions}`)
     return await withPair(lab, 'local', async ({ nodes: [node, other] }) => ({
@@ -40,19 +36,8 @@ export async function readClients(lab: Lab): Promise<Reading[]> {
       ...(await bytesOnDisk(lab, node)),
     }))
   })
-  const clients = sized(lab, CROWD) * CROWDS
-  const crowds = `${clients} clients in ${CROWDS} crowds, by regression`
+  const crowds = `${sized(lab, CROWD) * CROWDS} clients in ${CROWDS} crowds, by regression`
   return [
-    {
-      name: 'node.cpuUsPerConnect',
-      runs: idle.map(({ perConnect }) => perConnect),
-      how: `${crowds}, through etcd`,
-    },
-    {
-      name: 'node.bytesPerIdleClient',
-      runs: idle.map(({ perClient }) => perClient),
-      how: `resident memory with ${crowds}, garbage collected`,
-    },
     {
       name: 'node.cpuUsPerMove',
       runs: kept.map(({ perMove }) => perMove),
@@ -81,29 +66,6 @@ export async function readClients(lab: Lab): Promise<Reading[]> {
   ]
 }
 
-async function idleClients(lab: Lab, node: StartedNode) {
-  const client = clientsOf(node, { cleanSession: true })
-  // What any client needs is not charged to the first crowd.
-  const early = await connectMany(100, client('early'), subscribeOnce('early'))
-  await Promise.all(early.map(connection => connection.close(disconnectPacket)))
-  const memory: [clients: number, bytes: number][] = [[0, (await quietRss(node)) * 1024]]
-  const connections: LoadConnection[] = []
-  let cpuSeconds = 0
-  for (let crowd = 0; crowd < CROWDS; crowd++) {
-    const before = cpuSecondsOf(node.pid)
-    connections.push(
-      ...(await connectMany(sized(lab, CROWD), client(`idle-${crowd}`), subscribeOnce(`idle-${crowd}`))),
-    )
-    cpuSeconds += cpuSecondsOf(node.pid) - before
-    memory.push([connections.length, (await quietRss(node)) * 1024])
-  }
-  await Promise.all(connections.map(connection => connection.close()))
-  return {
-    perConnect: (1e6 * cpuSeconds) / connections.length,
-    perClient: lineThrough(memory).slope,
-  }
-}
-
 async function bytesOnDisk(lab: Lab, node: StartedNode) {
   const client = clientsOf(node, { cleanSession: false })
   const sessions: [count: number, bytes: number][] = [[0, await quietDirectory(node)]]
@@ -119,9 +81,9 @@ async function bytesOnDisk(lab: Lab, node: StartedNode) {
   const after = await quietDirectory(node)
   await Promise.all(connections.map(connection => connection.close(disconnectPacket)))
   const withoutQueues = await quietDirectory(node)
-  const memoryBefore = (await quietRss(node)) * 1024
+  const [memoryBefore = Number.NaN] = await settledRss([node])
   const queued = await fillQueues(lab, node)
-  const memoryAfter = (await quietRss(node)) * 1024
+  const [memoryAfter = Number.NaN] = await settledRss([node])
   return {
     perSession: lineThrough(sessions).slope,
     perSubscription: (after - before) / (connections.length * MORE_SUBSCRIPTIONS),
