@@ -26,6 +26,7 @@ export async function compareForwards(lab: Lab, constants: Constants): Promise<C
     return await withPair(lab, 'all', async pair => {
       await pair.flow(BULK, 'second')
       const bulk = await windows(pair, BULK, 'second')
+      pair.leaveLoad()
       await pair.flow(slow, 'second')
       return { bulk, slow: await windows(pair, slow, 'second') }
     })

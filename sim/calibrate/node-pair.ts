@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { LoadGenerator } from '../../bench/load-generator.ts'
 import type { FlowResult, FlowSpec } from '../../bench/load/flow-spec.ts'
 import { withTwoNodes, type NodePair } from '../../bench/mesh/linked-nodes.ts'
@@ -10,13 +11,16 @@ export interface Pair {
   readonly nodes: NodePair
   /** Runs a flow with its publishers at the first node and its subscribers at the first or the second. */
   readonly flow: (spec: FlowSpec, subscribersAt: 'first' | 'second') => Promise<FlowResult>
+  /**
+   * Moves the second node from the clients' core to that of the first. Clients that keep to a rate never sleep: a node that has to
+   * wait for them finds many messages at once where a fleet sends one. In bulk two nodes on a core are in each other's way.
+   */
+  readonly leaveLoad: () => void
 }
 
 /**
- * Runs `use` with two nodes as operators run them, in processes of their own, on a private etcd; all gone afterwards. They share a
- * core and the clients have the other: those that keep to a rate never sleep, and a node that had to wait for them would find many
- * messages at once where a fleet sends one. `barrier` is that of every SUBSCRIBE: with `all` nothing is lost at the start of a flow
- * from one to the other.
+ * Runs `use` with two nodes as operators run them, in processes of their own, on a private etcd; all gone afterwards. `barrier` is
+ * that of every SUBSCRIBE: with `all` nothing is lost at the start of a flow from one to the other.
  */
 export async function withPair<T>(
   lab: Lab,
@@ -37,7 +41,7 @@ export async function withPair<T>(
     const results: T[] = []
     try {
       const context = { broker: etcd, load, target, timing, cores, signal }
-      await withTwoNodes(context, { configuration, secondOn: 'broker' }, async nodes => {
+      await withTwoNodes(context, { configuration, secondOn: 'load' }, async nodes => {
         const [first, second] = nodes
         await untilAtRest(
           lab,
@@ -48,7 +52,12 @@ export async function withPair<T>(
           const subscribers = subscribersAt === 'second' ? { subscribers: second } : {}
           return load.request({ kind: 'flow', spec, target: { ...at, ...portOf(subscribers) }, timing })
         }
-        results.push(await use({ nodes, flow }))
+        const leaveLoad = (): void => {
+          if (cores === null) return
+          const moved = spawnSync('taskset', ['-a', '-c', '-p', String(cores.broker), String(second.pid)])
+          if (moved.status !== 0) throw new Error(`taskset moved no node: ${String(moved.stderr)}`)
+        }
+        results.push(await use({ nodes, flow, leaveLoad }))
         return { metrics: {} }
       })
     } finally {

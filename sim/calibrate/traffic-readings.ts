@@ -1,8 +1,7 @@
-import { cpuSecondsOf } from '../../bench/load/cpu-meter.ts'
 import type { FlowResult, FlowSpec } from '../../bench/load/flow-spec.ts'
 import { median } from '../../bench/report/statistics.ts'
 import { pairs } from '../../bench/scenarios/flow-scenario.ts'
-import { pause, repeated, sized, type Lab } from './lab.ts'
+import { repeated, sized, type Lab } from './lab.ts'
 import { withPair, type Pair } from './node-pair.ts'
 import type { Reading } from './reading.ts'
 import { lineThrough } from './regression.ts'
@@ -10,23 +9,18 @@ import { lineThrough } from './regression.ts'
 /** Each flow is driven so often in a run. */
 const WINDOWS = 3
 /** Messages a second of clients that each publish rarely; many more, and what comes while a node works is handled together. */
-const SLOW_RATE = 2000
+const SLOW_RATE = 3000
 const SLOW_PAIRS = 400
 /** Of one publisher to many subscribers: each delivery is a write of its own. */
 const SLOW_FAN_OUT_RATES = [20, 60] as const
 const SLOW_FAN_OUT = 400
 /** Subscribers of one topic, by which deliveries in bulk are told from publishes. */
 const FAN_OUTS = [20, 200] as const
-const SETTLE_MS = 4000
-/** Windows for which two nodes are left alone. */
-const IDLE_WINDOWS = 3
-
-/** What a publish, a delivery and a forward cost the nodes that have them, and what a node does besides. */
+/** What a publish, a delivery and a forward cost the nodes that have them. */
 export async function readTraffic(lab: Lab): Promise<Reading[]> {
   const runs = await repeated(lab, async round => {
     lab.progress(`publishes, deliveries and forwards, run ${round + 1} of ${lab.repetitions}`)
     return await withPair(lab, 'all', async pair => ({
-      idle: await idleCost(lab, pair),
       bulk: await inBulk(pair),
       alone: await alone(lab, pair),
     }))
@@ -44,11 +38,6 @@ export async function readTraffic(lab: Lab): Promise<Reading[]> {
     { name: `node.cpuUsPerForwardIn${suffix}`, runs: costs.map(cost => cost.into), how: how.into },
   ]
   return [
-    {
-      name: 'node.cpuUsIdlePerSecond',
-      runs: runs.map(({ idle }) => idle),
-      how: `mean of two nodes at rest for ${(IDLE_WINDOWS * lab.windowMs) / 1000} s`,
-    },
     ...readings(
       '',
       runs.map(run => run.bulk),
@@ -87,17 +76,6 @@ export async function windows({ flow }: Pair, ...of: Parameters<Pair['flow']>): 
   return results
 }
 
-/** µs of CPU per second and node. */
-async function idleCost({ windowMs }: Lab, { nodes }: Pair): Promise<number> {
-  // After a busy start garbage is collected for some seconds.
-  await pause(SETTLE_MS)
-  const cpuSeconds = (): number => nodes.reduce((sum, { pid }) => sum + cpuSecondsOf(pid), 0)
-  const before = [cpuSeconds(), performance.now()] as const
-  await pause(IDLE_WINDOWS * windowMs)
-  const seconds = (performance.now() - before[1]) / 1000
-  return (1e6 * (cpuSeconds() - before[0])) / seconds / nodes.length
-}
-
 async function inBulk(pair: Pair): Promise<Costs> {
   // Code that runs for the first time is no part of it.
   await pair.flow(pairs, 'second')
@@ -113,6 +91,7 @@ async function inBulk(pair: Pair): Promise<Costs> {
 async function alone(lab: Lab, pair: Pair): Promise<Costs> {
   const clients = sized(lab, SLOW_PAIRS)
   const spec: FlowSpec = { ...pairs, publishers: clients, subscribers: clients, ratePerSecond: SLOW_RATE }
+  pair.leaveLoad()
   // What the bulk before left behind (heap to give back, code still unoptimised for this) is no part of it either.
   await pair.flow(spec, 'first')
   await pair.flow(spec, 'second')
