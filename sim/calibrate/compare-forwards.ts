@@ -13,7 +13,7 @@ const BULK: FlowSpec = { ...pairs, publishers: 4, subscribers: 4 }
 const SLOW_CLIENTS = 250
 const SLOW_RATE = 5000
 
-/** Medians of windows are up to a fifth off, of the constants as well; a model that costs more than nodes do misleads nobody to have too few. */
+/** Windows vary by a fifth, those of the constants as well; who reckons with more than nodes need does not have too few. */
 const COST: Tolerance = { better: 0.35, worse: 0.5 }
 /** What sums of constants say of two nodes, beside two real ones: forwards in bulk and alone. */
 export async function compareForwards(lab: Lab, constants: Constants): Promise<Comparison[]> {
