@@ -200,14 +200,14 @@ export class SessionClaims {
 
   /**
    * After the store was restored or emptied, and `start` was called anew: writes the records of everything owned again, and
-   * of what is on this node's disk without having been claimed in this life, or was just leaving it, under their tokens, and
-   * the wills of what is owned. Answers what others own by now, which the caller is to surrender; what was leaving is not
+   * of what is on this node's disk without having been claimed in this life, or was just leaving it and may not have got
+   * anywhere, under their tokens, and the wills of what is owned. Answers what others own by now, which the caller is to surrender; what was leaving is not
    * among it, since its move finds that out. Rejects with COORDINATION_UNAVAILABLE; repeating is harmless.
    */
   async reclaimAll(): Promise<ClientId[]> {
     const willOf = (clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined =>
       this.#willOf(clientId, owned)
-    const leaving = [...(this.#holder?.leaving() ?? [])]
+    const leaving = [...(this.#holder?.leaving() ?? [])].filter(({ departure }) => departure.isGiven !== true)
     const kept = this.#unowned([...(this.#holder?.unclaimed() ?? []), ...leaving])
     const moving = new Set(leaving.map(({ clientId }) => clientId))
     // A claim that has begun is refused by now, and does not say who has the session.

@@ -262,6 +262,7 @@ export class TransferOwner {
     const holder = this.#holder()
     this.#drop(move)
     if (holder?.isLeaving(move.clientId, move.token) !== true) return
+    holder.given(move.clientId)
     this.#tails.get(move.clientId)?.close()
     const { clientId, token, position } = move
     const tail = new TransferTail(this.#tailPorts, holder, { clientId, token, position }, to)

@@ -96,6 +96,13 @@ export class SessionDepartures {
     return session?.departure !== undefined && compareTokens(session.token, token) === 0
   }
 
+  given(clientId: ClientId): void {
+    const session = this.#keeper.get(clientId)
+    if (session?.departure === undefined || session.departure.isGiven === true) return
+    session.departure = { ...session.departure, isGiven: true }
+    this.#services.journal.putSession(session.record())
+  }
+
   thaw(clientId: ClientId): void {
     const session = this.#keeper.get(clientId)
     if (session?.departure === undefined) return

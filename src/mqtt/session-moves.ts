@@ -76,6 +76,10 @@ export class SessionMoves implements SessionHolder {
     return this.#departures.isLeaving(clientId, token)
   }
 
+  given(clientId: ClientId): void {
+    this.#departures.given(clientId)
+  }
+
   thaw(clientId: ClientId): void {
     this.#departures.thaw(clientId)
   }

@@ -271,6 +271,16 @@ describe('SessionClaims', () => {
       assert.deepEqual(rig.recordOf('x')?.token, token)
     })
 
+    it('does not claim again what has been given away, which may have ended where it is', async () => {
+      const token = await rig.token(a, 'x')
+      a.claims.letGo('x')
+      await rig.delete(keys.session('x'))
+      a.leaving.push({ clientId: 'x', token, departure: { to: 'b', nextPosition: 1, isGiven: true } })
+      a.claims.start(100, 2)
+      assert.deepEqual(await rig.settled(a.claims.reclaimAll()), [])
+      assert.equal(rig.recordOf('x'), undefined)
+    })
+
     it('claims again what is leaving though its client is just back, whose claim is refused', async () => {
       const token = await rig.token(a, 'x')
       a.claims.letGo('x')

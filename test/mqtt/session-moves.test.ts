@@ -306,6 +306,19 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(third), c.broker.stats.tailsLate], [['0', '1', '2'], 0])
     })
 
+    it('is known at its old owner to be given away, after a restart of that, too', async () => {
+      acknowledging(await subscriber(a, 2)).vanish()
+      c.gate.hold('a')
+      const given = (): unknown[] =>
+        a.broker.sessions.moves.leaving().map(({ departure }) => departure.isGiven)
+      acknowledging(b.dial('x'))
+      await cluster.advance(1000)
+      assert.deepEqual(given(), [true])
+      await cluster.kill(a)
+      a = await cluster.restart(a)
+      assert.deepEqual(given(), [true])
+    })
+
     it('is not held up again, where it moves on to, by an owner that was waited for in vain', async () => {
       const client = acknowledging(await subscriber(a, 2))
       client.vanish()

@@ -13,6 +13,8 @@ export interface DepartureMark {
    * `nextPosition` at first, and absent in marks of an earlier version, which had no rest.
    */
   readonly restTo?: number
+  /** That node, or one after it, owns the session by now. Absent: it may yet stay. */
+  readonly isGiven?: true
 }
 
 /** A previous owner from which messages follow that reached it while the session moved. */

@@ -108,6 +108,8 @@ export interface SessionHolder {
   mayBeGiven(clientId: ClientId, token: FencingToken, to: NodeId): boolean
   /** Whether the session is still on its way out under that token: a claim of this node may have ended the move. */
   isLeaving(clientId: ClientId, token: FencingToken): boolean
+  /** The record has changed owners: should it be missing one day, it is not this node's to write again. */
+  given(clientId: ClientId): void
   /** Nobody took it, and nobody can any more: it is this node's again, to be claimed by the next CONNECT. */
   thaw(clientId: ClientId): void
   /** Messages of the tail from `position` on, the oldest, at most `messagesMax`. */

@@ -9,6 +9,7 @@ export function plainHolder(surrender: (clientId: ClientId) => void): SessionHol
     mayBeGiven: () => true,
     freeze: () => 'nothing',
     isLeaving: () => false,
+    given() {},
     thaw() {},
     tail: () => [],
     tailKept() {},
