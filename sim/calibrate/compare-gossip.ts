@@ -35,6 +35,9 @@ const WINDOWS = [
   { changesPerSecond: 20, forMs: 10_000, compared: ['p50', 'p95', 'cores'] },
 ] as const
 
+/** A process that was busy collects its garbage some seconds later, at the cost of several seconds' changes. */
+const SETTLE_MS = 8000
+
 /**
  * The model takes the production code's own steps for free and knows of no turns of event loops: at the median it is up to a third
  * better than real nodes.
@@ -138,6 +141,7 @@ async function realFigures(lab: Lab, nodes: number): Promise<GossipFigures[]> {
     // Code that runs for the first time is no part of the spread.
     await spread('warm-up', 20, 2000)
     await closed()
+    await pause(SETTLE_MS)
     const figures: GossipFigures[] = []
     for (const { changesPerSecond, forMs } of WINDOWS) {
       const before = await counts()
