@@ -373,7 +373,9 @@ export class Coordinator implements SessionOwnership {
     if (epoch.claimed === current) {
       const self = { nodeId: this.#options.nodeId, incarnation: this.incarnation }
       this.#publishedWills = await claims.findPublishedWills()
-      return findTaken(store, keys, self, claims.owned())
+      // Claims of what this life has not claimed yet are noted under the life whose it was, if at all.
+      const superseded = await this.#readBack(claims.unclaimed())
+      return [...(await findTaken(store, keys, self, claims.owned())), ...superseded]
     }
     promises.reset()
     claims.start(this.incarnation, current)

@@ -216,6 +216,13 @@ export class SessionClaims {
     return taken.filter(clientId => !moving.has(clientId) && !begun.has(clientId))
   }
 
+  /** Sessions on this node's disk that it has not claimed in this life, and of which no claim of it can be under way. */
+  unclaimed(): readonly OwnedSession[] {
+    const isClaimed = ({ clientId }: OwnedSession): boolean =>
+      this.#claiming.has(clientId) || this.#unsettled.has(clientId) || this.#owned.has(clientId)
+    return [...(this.#holder?.unclaimed() ?? [])].filter(session => !isClaimed(session))
+  }
+
   /** Sends the releases that wait. */
   close(): Promise<void> {
     this.#rewrites.close()

@@ -322,6 +322,22 @@ describe('Coordinator: session ownership', () => {
       assert.deepEqual(superseded, ['elsewhere'])
     })
 
+    it('are given up when they were taken while the node was away for a moment, claimed by it in this life or not', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      const stored = []
+      for (const clientId of ['taken', 'kept'])
+        stored.push({ clientId, token: (await claimed(a, clientId)).token })
+      const again = await restarted(a)
+      again.unclaimed.push(...stored)
+      again.store.setContact('cut')
+      await cluster.settled(cluster.revokeLeaseOf(again))
+      await cluster.advance(100)
+      assert.equal((await cluster.settled(b.claim('taken', { cleanStart: true }))).status, 'claimed')
+      again.store.setContact('open')
+      await cluster.advance(5000)
+      assert.deepEqual(again.surrendered, ['taken'])
+    })
+
     it('verifies more sessions than fit into one transaction', async () => {
       const [a] = (await cluster.start('a')) as [SimNode]
       const { epoch } = (await claimed(a, 'x')).token
