@@ -4,7 +4,7 @@
  * It passes events between its parts and to its listeners; each rule lives in the part that keeps it. It does not open
  * links: who listens to `onMembersChanged` tells the transport. It closes neither store nor transport.
  */
-import { errorMessage, type GrapevineError } from '../src/core/errors.ts'
+import { errorMessage, GrapevineError } from '../src/core/errors.ts'
 import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
 import type { Member, MemberDescription, MemberLoad, MemberState } from '../src/core/ports/membership.ts'
 import type { LeaderCensus, LeaderStatus } from '../src/core/ports/node-control.ts'
@@ -292,12 +292,15 @@ export class Coordinator implements SessionOwnership {
    */
   async verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
     const { epoch, claims } = this.#parts
-    const { current } = epoch
-    const superseded = await persistently(this.#ports, VERIFY_PATIENCE_MS, () =>
-      epoch.claimed === current ? this.#readBack(sessions) : claims.reclaimAll(),
-    )
-    this.#noteClaimed(current)
-    return superseded
+    return persistently(this.#ports, VERIFY_PATIENCE_MS, async () => {
+      const { current } = epoch
+      const superseded = await (epoch.claimed === current ? this.#readBack(sessions) : claims.reclaimAll())
+      // What the store said that came in its place says nothing of what it was asked for.
+      if (epoch.current !== current)
+        throw new GrapevineError('COORDINATION_UNAVAILABLE', 'the coordination store was replaced')
+      this.#noteClaimed(current)
+      return superseded
+    })
   }
 
   /**
@@ -368,7 +371,7 @@ export class Coordinator implements SessionOwnership {
 
   /** What was taken while this node was not registered; after the store was replaced, what others claimed before it did. */
   async #findLost(): Promise<readonly ClientId[]> {
-    const { store, keys, epoch, claims, promises, presence } = this.#parts
+    const { store, keys, epoch, claims, promises, presence, registration } = this.#parts
     const { current } = epoch
     if (epoch.claimed === current) {
       const self = { nodeId: this.#options.nodeId, incarnation: this.incarnation }
@@ -383,7 +386,7 @@ export class Coordinator implements SessionOwnership {
     if (presence.mayHaveLost) {
       const { clock } = this.#ports
       await pause(clock, Math.max(0, epoch.replacedMs + this.#options.leaseTtlMs - clock.now()))
-      lost.push(...(await findSuperseded(store, keys, claims.owned())))
+      lost.push(...(await findSuperseded(store, keys, registration.key, claims.owned())))
     }
     this.#noteClaimed(current)
     this.#ports.logger.info('everything is registered and claimed again in the replaced coordination store', {
@@ -399,7 +402,7 @@ export class Coordinator implements SessionOwnership {
     const { store, keys, registration } = this.#parts
     const isRenewal = ({ node, incarnation, how }: StoredOwnership): boolean =>
       how === 'reconnect' && registration.isProvenDead({ nodeId: node, incarnation })
-    const { superseded, renewed } = await readBack(store, keys, sessions, isRenewal)
+    const { superseded, renewed } = await readBack(store, keys, registration.key, sessions, isRenewal)
     for (const { clientId, token } of renewed) this.#holder?.renew(clientId, token)
     return superseded
   }

@@ -1,10 +1,11 @@
 import type { ClientId, FencingToken } from '../src/core/ids.ts'
+import { GrapevineError } from '../src/core/errors.ts'
 import { limits } from '../src/core/limits.ts'
 import type { CoordinationStore } from '../src/core/ports/coordination-store.ts'
 import { compareTokens } from '../src/core/ids.ts'
 import type { CoordinationKeys } from './keys.ts'
 import { decodeOwnership, type StoredOwnership } from './session-record.ts'
-import { resultOf } from './store-calls.ts'
+import { isPresent, resultOf } from './store-calls.ts'
 
 export interface OwnedSession {
   readonly clientId: ClientId
@@ -24,14 +25,16 @@ export interface ReadBack {
 
 /**
  * Which of these sessions are no longer owned under the token given: their record is gone, or carries another one. Reads
- * the records themselves, in read-only transactions. Rejects with COORDINATION_UNAVAILABLE.
+ * the records themselves, in read-only transactions. `memberKey`: of this life; without it the store may have been emptied. Rejects
+ * with COORDINATION_UNAVAILABLE.
  */
 export async function findSuperseded(
   store: CoordinationStore,
   keys: CoordinationKeys,
+  memberKey: string,
   sessions: readonly OwnedSession[],
 ): Promise<ClientId[]> {
-  return (await readBack(store, keys, sessions, () => false)).superseded
+  return (await readBack(store, keys, memberKey, sessions, () => false)).superseded
 }
 
 /**
@@ -41,6 +44,7 @@ export async function findSuperseded(
 export async function readBack(
   store: CoordinationStore,
   keys: CoordinationKeys,
+  memberKey: string,
   sessions: readonly OwnedSession[],
   isRenewal: (record: StoredOwnership) => boolean,
 ): Promise<ReadBack> {
@@ -53,7 +57,9 @@ export async function readBack(
       const page = sessions.slice(next, next + pageSize)
       next += pageSize
       const success = page.map(({ clientId }) => ({ type: 'get' as const, key: keys.session(clientId) }))
-      const { results } = resultOf(await store.transact({ compare: [], success, failure: [] }))
+      const compare = [isPresent(memberKey)]
+      const { succeeded, results } = resultOf(await store.transact({ compare, success, failure: [] }))
+      if (!succeeded) throw new GrapevineError('COORDINATION_UNAVAILABLE', 'this node is no member just now')
       page.forEach(({ clientId, token }, index) => {
         const found = results[index]
         const record =

@@ -250,6 +250,16 @@ describe('ClusterEpoch', () => {
       }
     }
 
+    it('are still their node’s, if it has joined and not looked them up yet', async () => {
+      await restart()
+      await cluster.settled(a.join())
+      cluster.replaceStore()
+      assert.deepEqual(await cluster.settled(a.coordinator.verifyStored(stored)), [])
+      assert.equal(cluster.keys('/sessions/').length, 2)
+      await cluster.advance(LEASE_TTL_MS)
+      await assertResumable()
+    })
+
     it('are still their node’s, if it runs', async () => {
       await restart()
       assert.deepEqual(await join(), [])

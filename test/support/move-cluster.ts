@@ -206,7 +206,8 @@ export class MoveNode {
     for (const id of delivered) this.local.noteDelivered(id)
     await this.forwarder.restore()
     const { sessions } = this.broker
-    sessions.discard(await findSuperseded(this.store, keys, sessions.unclaimed()))
+    const memberKey = keys.member(this.nodeId, this.incarnation)
+    sessions.discard(await findSuperseded(this.store, keys, memberKey, sessions.unclaimed()))
     for (const { clientId, from } of sessions.moves.arrivals.staged()) {
       sessions.settleStaged(clientId, await this.transfer.outcomes.tokenOfStaged(clientId, from))
     }
