@@ -376,9 +376,12 @@ export class Coordinator implements SessionOwnership {
     if (epoch.claimed === current) {
       const self = { nodeId: this.#options.nodeId, incarnation: this.incarnation }
       this.#publishedWills = await claims.findPublishedWills()
+      const taken = await findTaken(store, keys, self, claims.owned())
       // Claims of what this life has not claimed yet are noted under the life whose it was, if at all.
-      const superseded = await this.#readBack(claims.unclaimed())
-      return [...(await findTaken(store, keys, self, claims.owned())), ...superseded]
+      const superseded = new Set(await this.#readBack(claims.unclaimed()))
+      // Those that have been given away meanwhile stay until all has followed them.
+      const left = claims.unclaimed().map(({ clientId }) => clientId)
+      return [...taken, ...left.filter(clientId => superseded.has(clientId))]
     }
     promises.reset()
     claims.start(this.incarnation, current)

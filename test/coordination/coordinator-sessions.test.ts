@@ -338,6 +338,22 @@ describe('Coordinator: session ownership', () => {
       assert.deepEqual(again.surrendered, ['taken'])
     })
 
+    it('are not given up when they have been given away while they were looked up', async () => {
+      const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+      const stored = [{ clientId: 'x', token: (await claimed(a, 'x')).token }]
+      const again = await restarted(a)
+      await claimed(b, 'x')
+      const surrendered: string[] = []
+      let lookUps = 0
+      again.coordinator.serve({
+        ...plainHolder(clientId => surrendered.push(clientId)),
+        unclaimed: () => (lookUps++ === 0 ? stored : []),
+      })
+      await cluster.settled(cluster.revokeLeaseOf(again))
+      await cluster.advance(5000)
+      assert.deepEqual([lookUps, surrendered], [2, []])
+    })
+
     it('verifies more sessions than fit into one transaction', async () => {
       const [a] = (await cluster.start('a')) as [SimNode]
       const { epoch } = (await claimed(a, 'x')).token
