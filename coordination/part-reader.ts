@@ -125,6 +125,7 @@ export class PartReader {
       })
     }
     const floors = this.ids()
+    const beyond = this.ids()
     const gaps: IngressGap[] = []
     for (let left = this.byte(); left > 0; left--) {
       const from = this.#node()
@@ -138,6 +139,7 @@ export class PartReader {
       ...departure,
       ...(tails.length > 0 ? { tails } : {}),
       ...(floors.length > 0 ? { floors } : {}),
+      ...(beyond.length > 0 ? { beyond } : {}),
       ...(gaps.length > 0 ? { gaps } : {}),
       ...(hadWills.length > 0 ? { hadWills } : {}),
     }

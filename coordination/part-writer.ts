@@ -81,7 +81,7 @@ export class PartWriter {
   }
 
   session(record: SessionRecord): void {
-    const { disconnectedAtMs, tails = [], floors = [], gaps = [], hadWills = [] } = record
+    const { disconnectedAtMs, tails = [], floors = [], beyond = [], gaps = [], hadWills = [] } = record
     this.text(record.clientId)
     this.uint32(record.expiryIntervalSeconds)
     this.number(disconnectedAtMs === undefined ? 0 : Math.max(0, this.#nowMs - disconnectedAtMs))
@@ -104,6 +104,7 @@ export class PartWriter {
       if (isHeld) this.number(heldAt)
     }
     this.ids(floors)
+    this.ids(beyond)
     this.byte(gaps.length)
     for (const { from, incarnation, above, upTo } of gaps) {
       this.text(from)

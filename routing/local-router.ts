@@ -164,6 +164,15 @@ export class LocalRouter {
     return this.#seen.highest()
   }
 
+  /** Of other incarnations, as `PublishRouter.seenUpTo`. */
+  seenUpTo(): MessageId[] {
+    return this.#seen.highestOfAll()
+  }
+
+  receivedBeyond(): MessageId[] {
+    return this.#seen.beyond()
+  }
+
   /** Shared subscriptions here that match. Valid until the next change, not to be modified. */
   groups(topic: string): readonly SharedGroup[] {
     return this.#index.matchShared(topic)

@@ -63,8 +63,19 @@ export class MeshRouter implements PublishRouter {
   }
 
   receivedUpTo(): readonly MessageId[] {
+    return this.#withOwn(this.#local.receivedUpTo())
+  }
+
+  seenUpTo(): readonly MessageId[] {
+    return this.#withOwn(this.#local.seenUpTo())
+  }
+
+  receivedBeyond(): readonly MessageId[] {
+    return this.#local.receivedBeyond()
+  }
+
+  #withOwn(others: readonly MessageId[]): readonly MessageId[] {
     const { last } = this.#ids
-    const others = this.#local.receivedUpTo()
     return last === undefined ? others : [last, ...others.filter(id => id.incarnation !== last.incarnation)]
   }
 

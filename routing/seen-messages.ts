@@ -49,6 +49,25 @@ export class SeenMessages {
     return ids.reverse()
   }
 
+  /** The same, relayed ones too: what it has is not above. */
+  highestOfAll(): MessageId[] {
+    const ids: MessageId[] = []
+    for (const [incarnation, { highest, highestRelayed }] of this.#incarnations) {
+      const number = Math.max(highest, highestRelayed)
+      if (number > 0) ids.push({ incarnation, number })
+    }
+    return ids.reverse()
+  }
+
+  /** Relayed ones above the highest that was not. */
+  beyond(): MessageId[] {
+    const ids: MessageId[] = []
+    for (const [incarnation, numbers] of this.#incarnations)
+      if (numbers.highestRelayed > numbers.highest)
+        for (const number of numbers.relayedAbove(numbers.highest)) ids.push({ incarnation, number })
+    return ids
+  }
+
   #turnTo(incarnation: Incarnation): void {
     const numbers = this.#incarnations.get(incarnation) ?? new SeenNumbers()
     this.#incarnations.delete(incarnation)
@@ -80,6 +99,10 @@ class SeenNumbers {
 
   get highestRelayed(): number {
     return this.#highestRelayed
+  }
+
+  relayedAbove(least: number): number[] {
+    return [...(this.#outOfOrder ?? [])].filter(number => number > least && number < RESERVED_FROM)
   }
 
   addRelayed(number: number): void {

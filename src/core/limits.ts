@@ -135,6 +135,8 @@ export const limits = {
   debtBytesMax: 8 * 1024 * 1024,
   /** Incarnations of which a moved session knows what it has had; beyond it a late copy from an old one may come twice. */
   floorsMax: 64,
+  /** Single publications it has had beyond that; beyond it one may come twice. */
+  floorsBeyondMax: 256,
   /** Ranges of numbers a moved session may lack; beyond it what is repeated of the oldest incarnations does not reach it. */
   gapsMax: 64,
   /**

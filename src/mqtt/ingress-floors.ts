@@ -12,8 +12,18 @@ import { RESERVED_FROM, type MessageId } from '../core/publication.ts'
 export class IngressFloors {
   readonly #numbers = new Map<Incarnation, number>()
 
-  constructor(floors: Iterable<MessageId> = []) {
+  /** Above the floors; the oldest are forgotten. */
+  #beyond: readonly MessageId[]
+
+  constructor(floors: Iterable<MessageId> = [], beyond: readonly MessageId[] = []) {
+    this.#beyond = beyond
     this.raise(floors)
+  }
+
+  /** It has had these, too. */
+  add(ids: readonly MessageId[]): void {
+    const added = ids.filter(id => !this.covers(id))
+    if (added.length > 0) this.#beyond = [...this.beyond(), ...added].slice(-limits.floorsBeyondMax)
   }
 
   raise(floors: Iterable<MessageId>): void {
@@ -28,7 +38,13 @@ export class IngressFloors {
 
   /** Whether the session has had it. */
   covers({ incarnation, number }: MessageId): boolean {
-    return number <= this.upTo(incarnation)
+    if (number <= this.upTo(incarnation)) return true
+    return this.#beyond.some(id => id.number === number && id.incarnation === incarnation)
+  }
+
+  /** Single ones above the last number of their life. */
+  beyond(): readonly MessageId[] {
+    return this.#beyond.filter(({ incarnation, number }) => number > this.upTo(incarnation))
   }
 
   /** The last number of that life that it has had, 0 if none. */

@@ -171,7 +171,8 @@ export class SessionArrivals {
   /** This node may have received what the old owner had not. To a session still in the routes here that was delivered. */
   #openGaps(session: Session, { record, origin }: StagedSession, isRouted: boolean): void {
     const gaps = new IngressGaps(record.gaps)
-    if (!isRouted) gaps.open(origin.nodeId, record.floors ?? [], this.#services.router.receivedUpTo())
+    if (!isRouted) gaps.open(origin.nodeId, record.floors ?? [], this.#services.router.seenUpTo())
+    for (const id of record.beyond ?? []) gaps.fill(id)
     session.history.gaps = gaps.isEmpty ? undefined : gaps
   }
 

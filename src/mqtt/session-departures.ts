@@ -61,12 +61,14 @@ export class SessionDepartures {
     session.publications.whenSettled(() => {
       if (!isMeant()) return
       this.#services.journal.putSession(session.record())
-      const floors = new IngressFloors(session.history.floors?.list())
+      const { floors: had, gaps } = session.history
+      const floors = new IngressFloors(had?.list(), had?.beyond())
       floors.raise(this.#services.router.receivedUpTo())
+      floors.add(this.#services.router.receivedBeyond().filter(id => gaps?.has(id) !== true))
       const { outlived } = session.history
       if (outlived !== undefined) floors.raise([{ incarnation: outlived, number: RESERVED_FROM - 1 }])
       const snapshot = {
-        session: { ...session.record(), floors: floors.list() },
+        session: { ...session.record(), floors: floors.list(), beyond: floors.beyond() },
         parts: partsOf(session, departure.nextPosition),
       }
       this.#commits.whenCommitted(() => {

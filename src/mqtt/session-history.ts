@@ -18,7 +18,7 @@ import type { SessionArrival } from './session-arrival.ts'
 import { endOfGap, heldFrom } from './tail-marks.ts'
 
 /** What the journal keeps of it. */
-export type HistoryRecord = Pick<SessionRecord, 'tails' | 'floors' | 'gaps' | 'hadWills'>
+export type HistoryRecord = Pick<SessionRecord, 'tails' | 'floors' | 'beyond' | 'gaps' | 'hadWills'>
 
 /** The session it belongs to. */
 interface Traveller {
@@ -55,14 +55,15 @@ export class SessionHistory {
     return {
       ...(tails.length > 0 && { tails }),
       ...(floors !== undefined && { floors: floors.list() }),
+      ...(floors !== undefined && floors.beyond().length > 0 && { beyond: floors.beyond() }),
       ...(gaps !== undefined && { gaps: gaps.list() }),
       ...(this.#hadWills.length > 0 && { hadWills: this.#hadWills }),
     }
   }
 
-  restore({ tails = [], floors, gaps, hadWills = [] }: HistoryRecord): void {
+  restore({ tails = [], floors, beyond, gaps, hadWills = [] }: HistoryRecord): void {
     this.tails = tails
-    this.floors = floors && new IngressFloors(floors)
+    this.floors = floors && new IngressFloors(floors, beyond)
     this.gaps = gaps && new IngressGaps(gaps)
     this.#hadWills = hadWills
   }

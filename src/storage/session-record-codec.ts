@@ -44,7 +44,7 @@ const SESSION_BYTES = 29
 const NO_MARKS = Buffer.alloc(0)
 
 /** What few sessions have: marks of a move between nodes. */
-type Marks = Pick<SessionRecord, 'departure' | 'tails' | 'floors' | 'gaps' | 'hadWills'> &
+type Marks = Pick<SessionRecord, 'departure' | 'tails' | 'floors' | 'beyond' | 'gaps' | 'hadWills'> &
   Pick<StoredSession, 'staged'> & { readonly isOver?: true }
 
 export function encodeSession(
@@ -52,8 +52,8 @@ export function encodeSession(
   record: Omit<SessionRecord, 'clientId'>,
   { staged, isOver }: Pick<Loose<Marks>, 'staged' | 'isOver'> = {},
 ): Uint8Array {
-  const { departure, tails, floors, gaps, hadWills } = record
-  const found: Loose<Marks> = { departure, tails, floors, gaps, hadWills, staged, isOver }
+  const { departure, tails, floors, beyond, gaps, hadWills } = record
+  const found: Loose<Marks> = { departure, tails, floors, beyond, gaps, hadWills, staged, isOver }
   const hasMarks = Object.values(found).some(mark => mark !== undefined)
   const marks = hasMarks ? Buffer.from(JSON.stringify(found)) : NO_MARKS
   const bytes = allocate('session', SESSION_BYTES + marks.length)

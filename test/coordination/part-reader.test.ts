@@ -164,6 +164,7 @@ describe('parts of sessions as bytes', () => {
         },
       ],
       floors: [{ incarnation: 2 ** 41, number: 12 }],
+      beyond: [{ incarnation: 2 ** 41, number: 14 }],
       gaps: [{ from: 'a', incarnation: 2 ** 41, above: 3, upTo: 2 ** 40 }],
       hadWills: [{ incarnation: 2 ** 41, number: 2 ** 48 }],
     }

@@ -988,6 +988,37 @@ describe('A session that moves between nodes', function () {
       })
     }
 
+    for (const isBackFirst of [false, true]) {
+      it(`gets, once, what a publisher repeats after its node died, and its new node has from that node’s next life${isBackFirst ? ', having been there before' : ''}`, async () => {
+        acknowledging(await subscriber(b, 2, 'still'))
+        const client = acknowledging(await subscriber(c, 2))
+        client.vanish()
+        a.gate.hold('b')
+        const publisher = a.dial('p')
+        a.publish('t/1', 'first', 2)
+        await cluster.advance(ACCEPT_TIMEOUT_MS + 100)
+        a.gate.hold('c')
+        publisher.send(publishOf('once', false)) // b’s copy goes to its outbox, c’s stays in memory
+        await cluster.advance(100)
+        await cluster.kill(a)
+        a = await cluster.restart(a)
+        let again = acknowledging(b.dial('x'))
+        await cluster.advance(5000)
+        assert.deepEqual([presentOf(again), textsOf(again)], [true, ['first']])
+        const repeating = b.dial('p')
+        await cluster.advance(100)
+        repeating.send(publishOf('once', true))
+        await cluster.advance(1000)
+        assert.deepEqual(textsOf(again), ['first', 'once'])
+        if (!isBackFirst) return
+        again = acknowledging(c.dial('x'))
+        await cluster.advance(1000)
+        repeating.send(publishOf('once', true))
+        await cluster.advance(1000)
+        assert.deepEqual([presentOf(again), textsOf(again)], [true, []])
+      })
+    }
+
     it('gets what comes by a new subscription, though its old owner has received what was published later', async () => {
       const client = acknowledging(await subscriber(a, 2))
       client.vanish()

@@ -269,6 +269,10 @@ export interface PublishRouter {
    * outbox of an earlier life.
    */
   receivedUpTo(): readonly MessageId[]
+  /** The same, with what others sent on behalf of an incarnation: above it this node has had nothing. */
+  seenUpTo(): readonly MessageId[]
+  /** What others sent so that is above `receivedUpTo`. */
+  receivedBeyond(): readonly MessageId[]
   /**
    * A member of a shared subscription is leaving this node: it still gets what comes for all groups here, from a node that knew none
    * of them when it was published, unless its group has another member here. Until `memberGone`.

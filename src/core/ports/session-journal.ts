@@ -64,6 +64,8 @@ export interface SessionRecord {
   readonly tails?: readonly TailMark[]
   /** Of each incarnation the number up to which it has had, or is sure to get, what that published. Absent if it never moved. */
   readonly floors?: readonly MessageId[]
+  /** Single ones it has had above these. Absent if none. */
+  readonly beyond?: readonly MessageId[]
   /** What it may lack below these floors. Absent if nothing. */
   readonly gaps?: readonly IngressGap[]
   /** Ids of wills it has had lately, the last one last. Absent if none. */
