@@ -24,6 +24,8 @@ export interface ReclaimContext {
   self(): { readonly incarnation: Incarnation }
   /** Value of the will to be kept of an owned session, undefined when there is none. */
   willOf(clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined
+  /** It was given to another node since, where it may have ended: without a record nothing is written. */
+  isGiven(clientId: ClientId): boolean
 }
 
 const UNDER_WAY = 480
@@ -71,6 +73,7 @@ async function reclaimOne(context: ReclaimContext, clientId: ClientId, owned: Ow
     const { owner, modRevision } = toSight(undefined, found)
     const order = owner === undefined ? -1 : compareTokens(owner.token, owned.token)
     if (order > 0) return false
+    if (owner === undefined && context.isGiven(clientId)) return true
     const { incarnation } = context.self()
     const isOurs = order === 0 && owner?.node === nodeId && owner.incarnation === incarnation
     const [, keptWill] = found.results

@@ -200,19 +200,21 @@ export class SessionClaims {
 
   /**
    * After the store was restored or emptied, and `start` was called anew: writes the records of everything owned again, and
-   * of what is on this node's disk without having been claimed in this life, or was just leaving it and may not have got
-   * anywhere, under their tokens, and the wills of what is owned. Answers what others own by now, which the caller is to surrender; what was leaving is not
+   * of what is on this node's disk without having been claimed in this life, or was just leaving it, under their tokens, and
+   * the wills of what is owned. What has been given away only where the store has an older record of it. Answers what others own by now, which the caller is to surrender; what was leaving is not
    * among it, since its move finds that out. Rejects with COORDINATION_UNAVAILABLE; repeating is harmless.
    */
   async reclaimAll(): Promise<ClientId[]> {
     const willOf = (clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined =>
       this.#willOf(clientId, owned)
-    const leaving = [...(this.#holder?.leaving() ?? [])].filter(({ departure }) => departure.isGiven !== true)
+    const leaving = [...(this.#holder?.leaving() ?? [])]
+    const given = new Set(leaving.flatMap(({ clientId, departure }) => (departure.isGiven ? clientId : [])))
+    const isGiven = (clientId: ClientId): boolean => given.has(clientId)
     const kept = this.#unowned([...(this.#holder?.unclaimed() ?? []), ...leaving])
     const moving = new Set(leaving.map(({ clientId }) => clientId))
     // A claim that has begun is refused by now, and does not say who has the session.
     const begun = new Set([...this.#claiming].filter(clientId => !this.#owned.has(clientId)))
-    const taken = await reclaim({ ...this.#contest, willOf }, [...this.#owned, ...kept])
+    const taken = await reclaim({ ...this.#contest, willOf, isGiven }, [...this.#owned, ...kept])
     return taken.filter(clientId => !moving.has(clientId) && !begun.has(clientId))
   }
 
