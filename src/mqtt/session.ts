@@ -151,7 +151,10 @@ export class Session implements LocalDelivery {
     this.departure = departure
     if (others.tails ?? others.floors ?? others.gaps ?? others.hadWills) this.history.restore(others)
     this.will = stored.will
-    for (const subscription of stored.subscriptions) this.#index(subscription)
+    for (const subscription of stored.subscriptions) {
+      if (subscription.isLeft === true) this.#services.router.memberLeaves(this.#localOf(subscription))
+      else this.#index(subscription)
+    }
     const { inflightMax } = this.#services.options
     const held = heldFrom(this.tails)
     // Which of them were sent is not stored: no more than were allowed in flight, and none that waited for a tail.
@@ -207,7 +210,18 @@ export class Session implements LocalDelivery {
       this.#unindex(subscription)
       this.subscriptions.delete(filter)
       this.#services.router.memberLeaves(subscription)
-      if (this.isJournaled) this.#services.journal.deleteSubscription(this.clientId, filter)
+      if (!this.isJournaled) continue
+      const { qos, noLocal, retainAsPublished, subscriptionIdentifiers } = subscription
+      const [subscriptionIdentifier] = subscriptionIdentifiers
+      const record = {
+        filter,
+        qos,
+        noLocal,
+        retainAsPublished,
+        subscriptionIdentifier,
+        isLeft: true,
+      } as const
+      this.#services.journal.putSubscription(this.clientId, record)
     }
   }
 
@@ -444,18 +458,22 @@ export class Session implements LocalDelivery {
     return (this.#queue ??= new DeliveryQueue())
   }
 
-  #index(record: SubscriptionRecord): LocalSubscription {
+  #localOf(record: SubscriptionRecord): LocalSubscription {
     const parsed = parseFilter(record.filter)
     if (parsed === undefined) throw new Error(`the invalid filter ${record.filter} was granted`)
-    const { index, interest } = this.#services
-    const { subscriptionIdentifier, ...options } = record
-    const subscription: LocalSubscription = {
+    const { subscriptionIdentifier, isLeft: _, ...options } = record
+    return {
       ...options,
       ...parsed,
       subscriber: this,
       subscriptionIdentifiers:
         subscriptionIdentifier === undefined ? NO_IDENTIFIERS : [subscriptionIdentifier],
     }
+  }
+
+  #index(record: SubscriptionRecord): LocalSubscription {
+    const { index, interest } = this.#services
+    const subscription = this.#localOf(record)
     this.subscriptions.set(record.filter, subscription)
     if (index.add(subscription)) {
       const { filter, group } = subscription

@@ -24,7 +24,8 @@ import { allocate, bit, bodyEnd, corrupt, hasBit, isKind, seal, unseal } from '.
  *
  *   session              flags (1: bit 0 disconnected, 1 has marks), token epoch (8), token revision (8), expiry interval s
  *                        (4), disconnected at (8), marks of a move between nodes (the rest, JSON)
- *   subscription         flags (1: bits 0–1 QoS, 2 no local, 3 retain as published, 4 has identifier, 5 has a first position),
+ *   subscription         flags (1: bits 0–1 QoS, 2 no local, 3 retain as published, 4 has identifier, 5 has a first position,
+ *                        6 left),
  *                        identifier (4), that position (8) if it has one
  *   queued message       flags (1: bits 0–1 QoS of the delivery, 2 its retain, 3 came by a shared subscription), count of
  *                        subscription identifiers (4), each of them (4), [group (2 + n), filter (2 + n)],
@@ -93,14 +94,15 @@ function readMarks(key: string, bytes: Uint8Array): Marks {
 }
 
 export function encodeSubscription(key: string, record: Omit<SubscriptionRecord, 'filter'>): Uint8Array {
-  const { qos, noLocal, retainAsPublished, subscriptionIdentifier, fromPosition } = record
+  const { qos, noLocal, retainAsPublished, subscriptionIdentifier, fromPosition, isLeft } = record
   const bytes = allocate('subscription', fromPosition === undefined ? 5 : 13)
   bytes.writeUInt8(
     qos |
       bit(2, noLocal) |
       bit(3, retainAsPublished) |
       bit(4, subscriptionIdentifier !== undefined) |
-      bit(5, fromPosition !== undefined),
+      bit(5, fromPosition !== undefined) |
+      bit(6, isLeft === true),
     2,
   )
   bytes.writeUInt32BE(subscriptionIdentifier ?? 0, 3)
@@ -117,6 +119,7 @@ export function decodeSubscription(key: string, record: Uint8Array): Omit<Subscr
     retainAsPublished: hasBit(flags, 3),
     subscriptionIdentifier: hasBit(flags, 4) ? bytes.readUInt32BE(3) : undefined,
     ...(hasBit(flags, 5) ? { fromPosition: bytes.readDoubleBE(7) } : {}),
+    ...(hasBit(flags, 6) ? { isLeft: true } : {}),
   }
 }
 

@@ -743,19 +743,24 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), isGoneFrom(a)], [['shared'], true])
     })
 
-    it('gets, as the last member of a shared subscription there, what was kept for its old owner by a node that knew of no group', async () => {
-      acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#')).vanish()
-      c.gate.hold('a')
-      c.unknownNodes.push('a')
-      c.publish('t/1', 'shared', 2)
-      await cluster.advance(ACCEPT_TIMEOUT_MS + 100)
-      await cluster.kill(c)
-      const there = acknowledging(b.dial('x'))
-      await cluster.advance(1000)
-      c = await cluster.restart(c)
-      await cluster.advance(1000)
-      assert.deepEqual([textsOf(there), isGoneFrom(a)], [['shared'], true])
-    })
+    for (const isRestarted of [false, true])
+      it(`gets, as the last member of a shared subscription there, what was kept for its old owner by a node that knew of no group${isRestarted ? ', after a restart of that owner, too' : ''}`, async () => {
+        acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#')).vanish()
+        c.gate.hold('a')
+        c.unknownNodes.push('a')
+        c.publish('t/1', 'shared', 2)
+        await cluster.advance(ACCEPT_TIMEOUT_MS + 100)
+        await cluster.kill(c)
+        const there = acknowledging(b.dial('x'))
+        await cluster.advance(1000)
+        if (isRestarted) {
+          await cluster.kill(a)
+          a = await cluster.restart(a)
+        }
+        c = await cluster.restart(c)
+        await cluster.advance(10_000)
+        assert.deepEqual([textsOf(there), isGoneFrom(a)], [['shared'], true])
+      })
 
     it('has no member of a shared subscription left at its old owner when that restarts, not knowing that it has everything', async () => {
       acknowledging(await subscriber(a, 2, 'x', '$share/g/t/#')).vanish()

@@ -89,6 +89,8 @@ export interface SubscriptionRecord {
   readonly subscriptionIdentifier: number | undefined
   /** It was made while earlier owners still had messages to follow: those below this position are not for it. Absent: all are. */
   readonly fromPosition?: number | undefined
+  /** A shared one of a session on its way to another node, which is a member there by now. */
+  readonly isLeft?: true
 }
 
 /** A message queued for, or in flight to, a session's client. */
