@@ -10,7 +10,7 @@ import {
 } from '../constants/constants.ts'
 import { readSessions } from './session-readings.ts'
 import { compareClaims } from './compare-claims.ts'
-import { compareGossip, readPauses, realGossip } from './compare-gossip.ts'
+import { compareGossip, readChanges, readPauses, realGossip } from './compare-gossip.ts'
 import { compareForwards } from './compare-forwards.ts'
 import type { Comparison } from './comparison.ts'
 import { compareMemory, idleClients, readIdleClients } from './idle-clients.ts'
@@ -62,7 +62,10 @@ export async function calibrate(lab: Lab, { parts, today }: CalibrationPlan): Pr
     ...(await inPart('traffic', () => readTraffic(lab))),
     ...(await inPart('clients', async () => [...readIdleClients(idle), ...(await readSessions(lab))])),
   ]
-  const constants = { measuredOn: today, machine: machineLine(), values: valuesOf(readings) }
+  const named = { measuredOn: today, machine: machineLine() }
+  const messages = { ...named, values: valuesOf(readings) }
+  const changes = await inPart('gossip', async () => [await readChanges(lab, messages, gossip)])
+  const constants = { ...named, values: valuesOf([...readings, ...changes]) }
   const comparisons = [
     ...(await inPart('gossip', () => compareGossip(lab, constants, gossip))),
     ...(await inPart('etcd', () => compareClaims(lab, constants))),

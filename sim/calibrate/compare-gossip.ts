@@ -39,8 +39,8 @@ const WINDOWS = [
 const SETTLE_MS = 8000
 
 /**
- * The model takes the production code's own steps for free and knows of no turns of event loops: at the median it is up to a third
- * better than real nodes, by their processor time up to two fifths.
+ * What the production code's own steps cost is fitted to one case (`readChanges`), and rarer changes cost more than that, by the
+ * caches they find cold.
  */
 const TOLERANCES: Readonly<Record<keyof GossipFigures, Tolerance>> = {
   p50: { better: 0.4, worse: 1, floor: 1 },
@@ -80,6 +80,33 @@ export function readPauses(real: RealGossip): Reading {
       return 2 * slopeFromZero(late)
     }),
     how: `twice what separates median and 95th percentile of subscriptions on ${SIZES.join(' and ')} real nodes, by regression through 0`,
+  }
+}
+
+/** Where what messages cost is compared with what nodes take, so that the rest is a change's. */
+const FITTED = cases.findIndex(({ nodes, changesPerSecond }) => nodes === 5 && changesPerSecond === 20)
+
+/** What a change costs at a node beside its messages: what is left of the real nodes' time in one case, which says nothing of others. */
+export async function readChanges(lab: Lab, constants: Constants, real: RealGossip): Promise<Reading> {
+  lab.progress('gossip: simulated nodes that do nothing with what they hear')
+  const fitted = cases[FITTED] as GossipCase
+  const [model] = await sweep([pointOf(fitted)], {
+    ...{
+      costs: { ...costsOf(constants), gossipChangeMs: 0 },
+      threads: 2,
+      onProgress: () => {},
+      signal: lab.signal,
+    },
+  })
+  const { cores } = figuresOf(model)
+  const { nodes, changesPerSecond } = fitted
+  return {
+    name: 'gossip.cpuUsPerChange',
+    runs: real.map(figures => {
+      const rest = (figures[FITTED]?.cores ?? Number.NaN) - cores
+      return Math.max(1, (1e6 * rest) / (nodes * changesPerSecond))
+    }),
+    how: `what ${nodes} real nodes at ${changesPerSecond} changes/s take beyond the model without it`,
   }
 }
 

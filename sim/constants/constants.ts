@@ -12,6 +12,8 @@ export const constantMeanings = {
     'µs of CPU to send one copy of a gossip message to one neighbour, the process being awake',
   'gossip.cpuUsPerReceive':
     'µs of CPU to receive and handle one copy of a gossip message, the process being awake',
+  'gossip.cpuUsPerChange':
+    'µs of CPU of a node for a change it hears of, beside what messages and waking up cost: its own steps, in code that runs rarely',
   'gossip.pauseMsPerNode':
     'ms for which a process stops at a time, a tenth of the time, for each node in it: what makes subscriptions late on real nodes',
   'stream.hopMsP50': 'ms, from send to the handler at the other end of a link, otherwise idle, median',

@@ -85,6 +85,7 @@ export class InterestCluster {
         lossShare: loss,
         sendMs: costs.gossipSendMs,
         receiveMs: costs.gossipReceiveMs,
+        handleMs: costs.gossipChangeMs,
         overheadMs: hopOverhead(costs, SeededRandom.for(seed, 'overhead')),
         isLinked: (a, b) => byId.get(a)?.isLinkedTo(b) === true,
       },

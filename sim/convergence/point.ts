@@ -43,6 +43,8 @@ export interface PointCosts {
   readonly pauseMs: number
   readonly gossipSendMs: number
   readonly gossipReceiveMs: number
+  /** At a node that hears of a change. */
+  readonly gossipChangeMs: number
   readonly gossipHopMsP50: number
   readonly gossipHopMsP99: number
   readonly streamFrameMs: number
@@ -57,6 +59,7 @@ export const usedConstants = [
   'gossip.pauseMsPerNode',
   'gossip.cpuUsPerSend',
   'gossip.cpuUsPerReceive',
+  'gossip.cpuUsPerChange',
   'gossip.hopMsP50',
   'gossip.hopMsP99',
   'stream.cpuUsPerFrame',
@@ -71,6 +74,7 @@ export function costsOf({ values }: Constants): PointCosts {
     pauseMs: values['gossip.pauseMsPerNode'].value,
     gossipSendMs: values['gossip.cpuUsPerSend'].value / 1000,
     gossipReceiveMs: values['gossip.cpuUsPerReceive'].value / 1000,
+    gossipChangeMs: values['gossip.cpuUsPerChange'].value / 1000,
     gossipHopMsP50: values['gossip.hopMsP50'].value,
     gossipHopMsP99: values['gossip.hopMsP99'].value,
     streamFrameMs: values['stream.cpuUsPerFrame'].value / 1000,

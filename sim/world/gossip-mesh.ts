@@ -36,6 +36,8 @@ export interface GossipMeshOptions {
   readonly lossShare: number
   readonly sendMs: number
   readonly receiveMs: number
+  /** What the receiver does besides with a message it did not know. */
+  readonly handleMs: number
   /** What a copy needs beyond the network and the work at both ends, ms; drawn for each. */
   readonly overheadMs: () => number
   /** Whether the two have a connection. */
@@ -203,6 +205,7 @@ export class GossipMeshMember implements Gossip {
       return
     }
     this.#remember(message)
+    this.clock.core.spend(this.#mesh.options.handleMs)
     this.#listener?.(new Uint8Array(message.payload))
     for (const member of this.neighbours) if (member !== from) this.#push(member, message)
   }

@@ -21,7 +21,16 @@ function makeCluster(count: number, options: Partial<GossipMeshOptions> = {}): C
     { isBlocked: (from, to) => cluster.isBlocked(from, to), delayMs: () => 1 },
     new SeededRandom(1),
     {
-      ...{ degree: 4, lazy: 4, heartbeatMs: 1000, isFlooding: false, lossShare: 0, sendMs: 0, receiveMs: 0 },
+      ...{
+        degree: 4,
+        lazy: 4,
+        heartbeatMs: 1000,
+        isFlooding: false,
+        lossShare: 0,
+        sendMs: 0,
+        receiveMs: 0,
+        handleMs: 0,
+      },
       overheadMs: () => 0,
       isLinked: () => true,
       ...options,
