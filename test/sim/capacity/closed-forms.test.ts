@@ -107,7 +107,7 @@ describe('capacity arithmetic', () => {
     near(retained({ 'retained-large-bytes': '1024' }), 6.57e9 + 64 * 2 ** 20)
   })
 
-  it('has 2,500 forwards a second in nearly as many chunks when there are 19 peers, and in fewer to one peer', () => {
+  it('has 2,500 forwards a second in as many chunks when there are 19 peers, and in fewer to one peer', () => {
     const constants = constantsWith({
       ...{ 'node.cpuUsPerForwardOut': 1, 'node.cpuUsPerForwardOutAlone': 41 },
       ...{ 'node.cpuUsPerForwardIn': 1, 'node.cpuUsPerForwardInAlone': 61 },
@@ -122,9 +122,9 @@ describe('capacity arithmetic', () => {
     }
     const each = 2500 * 102e-6
     const toMany = forwards({})
-    assert.ok(toMany <= each && toMany > 0.95 * each, String(toMany))
+    assert.ok(toMany <= each && toMany > 0.99 * each, String(toMany))
     const toOne = forwards({ nodes: '2', clients: '1000000', 'distinct-share': '0.001' })
-    assert.ok(toOne < 0.97 * toMany && toOne > 0.4 * toMany, String(toOne))
+    assert.ok(toOne < 0.99 * toMany && toOne > 0.5 * toMany, String(toOne))
   })
 
   it('finds etcd full of sessions and their history where the numbers say so', () => {
