@@ -287,8 +287,9 @@ export class Coordinator implements SessionOwnership {
 
   /**
    * Which of the sessions stored by earlier lives were superseded meanwhile and must be discarded: their record is gone
-   * or carries another token, unless an earlier life of this node claimed them again and died before its disk had that. Where the store was replaced since this node last saw it, a record that is gone says nothing:
-   * it is written again, unless others have claimed the session. Rejects with COORDINATION_UNAVAILABLE.
+   * or carries another token, unless an earlier life of this node claimed them again and died before its disk had that. Where the
+   * store was replaced since this node last saw it, or is while they are looked up, a record that is gone says nothing: it is
+   * written again, unless others have claimed the session. Rejects with COORDINATION_UNAVAILABLE.
    */
   async verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
     const { epoch, claims } = this.#parts

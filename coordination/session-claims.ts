@@ -201,8 +201,9 @@ export class SessionClaims {
   /**
    * After the store was restored or emptied, and `start` was called anew: writes the records of everything owned again, and
    * of what is on this node's disk without having been claimed in this life, or was just leaving it, under their tokens, and
-   * the wills of what is owned. What has been given away only where the store has an older record of it. Answers what others own by now, which the caller is to surrender; what was leaving is not
-   * among it, since its move finds that out. Rejects with COORDINATION_UNAVAILABLE; repeating is harmless.
+   * the wills of what is owned; what has been given away only where the store has an older record of it. Answers what others own
+   * by now, which the caller is to surrender; what was leaving is not among it, since its move finds that out. Rejects with
+   * COORDINATION_UNAVAILABLE; repeating is harmless.
    */
   async reclaimAll(): Promise<ClientId[]> {
     const willOf = (clientId: ClientId, owned: OwnedRecord): Uint8Array | undefined =>

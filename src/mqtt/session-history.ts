@@ -52,10 +52,11 @@ export class SessionHistory {
 
   record(): HistoryRecord {
     const { tails, floors, gaps } = this
+    const beyond = floors?.beyond() ?? []
     return {
       ...(tails.length > 0 && { tails }),
       ...(floors !== undefined && { floors: floors.list() }),
-      ...(floors !== undefined && floors.beyond().length > 0 && { beyond: floors.beyond() }),
+      ...(beyond.length > 0 && { beyond }),
       ...(gaps !== undefined && { gaps: gaps.list() }),
       ...(this.#hadWills.length > 0 && { hadWills: this.#hadWills }),
     }
