@@ -11,7 +11,7 @@ import { percentile } from './regression.ts'
 
 const NODE = 'node-0'
 const WARM_UP_MS = 300
-const MEASURED_MS = 1000
+const MEASURED_MS = 5000
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 

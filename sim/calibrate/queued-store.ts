@@ -1,8 +1,8 @@
 /**
- * A simulated store that takes time: transactions are carried out one after the other, each for what it costs to begin and for
- * every operation in it, and the answer comes after what the way takes.
+ * A simulated store that takes time, as etcd does: it writes to its log, all at once, what has come while it wrote before. A write
+ * takes so long by itself, and for every transaction in it and every claim in that; the answers come together, after what the way takes.
  *
- * It knows nothing of what the operations are. Invariant: at most one transaction is being carried out at a time, in the order asked.
+ * It knows nothing of what the operations are. Invariant: transactions are carried out in the order asked.
  */
 import type {
   CoordinationOutcome,
@@ -14,30 +14,35 @@ import type { Constants } from '../constants/constants.ts'
 import type { SimCoordinationService } from '../ports/sim-coordination-store.ts'
 import type { VirtualClock } from '../ports/virtual-clock.ts'
 
-/** What a batch of the node's own holds at most. */
+/** What a batch of the node's own holds at most, and how many of them it has under way. */
 const BATCH = 120
+const BATCHES_UNDER_WAY = 4
+/** With how many under way, one claim each, etcd is measured. */
+export const SINGLE_CLAIMS = 64
 
 /** Milliseconds. */
 export interface StoreCosts {
+  readonly perWrite: number
   readonly perTransaction: number
   readonly perClaim: number
-  /** Median of what comes on top and keeps nobody waiting but the caller, and its 99th percentile. */
-  readonly wayP50: number
+  /** 99th percentile of what comes on top now and then, and keeps nobody waiting but the caller. */
   readonly wayP99: number
 }
 
 /**
- * Two equations for two unknowns: a transaction with one claim takes what single claims take, and one with a full batch as long as
- * so many batched ones.
+ * Three equations for three unknowns: a claim alone takes what a write takes at low load. Of so many under way always, one is
+ * written at once when their write ends and the others in the next, so two writes carry all of them: of single claims, and of batches.
  */
 export function storeCosts({ values }: Constants): StoreCosts {
-  const single = 1000 / values['etcd.claimsPerSecondSingle'].value
-  const full = (1000 * BATCH) / values['etcd.claimsPerSecondBatched'].value
-  const perClaim = Math.max(0, (full - single) / (BATCH - 1))
+  const alone = values['etcd.writeMsP50'].value
+  const singles = 1000 / values['etcd.claimsPerSecondSingle'].value
+  const batches = (1000 * BATCH) / values['etcd.claimsPerSecondBatched'].value
+  const perWrite = Math.max(0, (alone - singles) / (1 - 2 / SINGLE_CLAIMS))
+  const single = Math.max(0, singles - (2 * perWrite) / SINGLE_CLAIMS)
+  const batch = Math.max(single, batches - (2 * perWrite) / BATCHES_UNDER_WAY)
+  const perClaim = (batch - single) / (BATCH - 1)
   const perTransaction = Math.max(0, single - perClaim)
-  const wayP50 = Math.max(0, values['etcd.writeMsP50'].value - perTransaction - perClaim)
-  const wayP99 = Math.max(wayP50, values['etcd.writeMsP99'].value - perTransaction - perClaim)
-  return { perTransaction, perClaim, wayP50, wayP99 }
+  return { perWrite, perTransaction, perClaim, wayP99: Math.max(0, values['etcd.writeMsP99'].value - alone) }
 }
 
 /** A client of the service whose transactions queue; other calls take the service's own time. */
@@ -48,12 +53,27 @@ export function queuedStore(
   costs: StoreCosts,
 ): CoordinationStore {
   const rest = service.connect()
-  let freeAtMs = 0
   const wait = (ms: number): Promise<void> => new Promise(resolve => clock.schedule(ms, () => resolve()))
+  let waiting: { readonly claims: number; readonly written: () => void }[] = []
+  let isWriting = false
+  const writeNext = (): void => {
+    isWriting = waiting.length > 0
+    if (!isWriting) return
+    const batch = waiting
+    waiting = []
+    const claims = batch.reduce((sum, { claims }) => sum + claims, 0)
+    const ms = costs.perWrite + batch.length * costs.perTransaction + claims * costs.perClaim
+    clock.schedule(ms, () => {
+      for (const { written } of batch) written()
+      writeNext()
+    })
+  }
   const transact = async (transaction: CoordinationTransaction): Promise<CoordinationOutcome> => {
     const nested = transaction.success.filter(({ type }) => type === 'transaction').length
-    freeAtMs = Math.max(freeAtMs, clock.now()) + costs.perTransaction + Math.max(1, nested) * costs.perClaim
-    await wait(freeAtMs - clock.now())
+    await new Promise<void>(written => {
+      waiting.push({ claims: Math.max(1, nested), written })
+      if (!isWriting) writeNext()
+    })
     const result = service.state.transact(transaction)
     service.settle()
     await wait(wayMs(random, costs))
@@ -75,10 +95,8 @@ export function queuedStore(
   }
 }
 
-/** Exponential beyond the median, so that the 99th percentile is met. */
-function wayMs(random: Random, { wayP50, wayP99 }: StoreCosts): number {
+/** Nothing in half of all cases, and exponential beyond, so that the 99th percentile is met. */
+function wayMs(random: Random, { wayP99 }: StoreCosts): number {
   const fraction = random.fraction()
-  if (fraction < 0.5) return wayP50
-  const mean = (wayP99 - wayP50) / Math.log(50)
-  return wayP50 - Math.log((1 - fraction) * 2) * mean
+  return fraction < 0.5 ? 0 : (-Math.log((1 - fraction) * 2) * wayP99) / Math.log(50)
 }

@@ -5,13 +5,13 @@ import { RequestWorker } from '../../bench/request-worker.ts'
 import { withBroker } from '../../bench/single-run.ts'
 import { pause, repeated, type Lab } from './lab.ts'
 import { residentBytes } from './process-memory.ts'
+import { SINGLE_CLAIMS } from './queued-store.ts'
 import type { Reading } from './reading.ts'
 import { lineThrough } from './regression.ts'
 import type { StoreAnswer, StoreRequest } from './store-protocol.ts'
 
 /** As a node under a storm, and as one without batches that has more than one request under way. */
 export const STORM_CLAIMS = 1000
-export const SINGLE_CLAIMS = 64
 const LOW_RATE = 200
 const PUTS_UNDER_WAY = 64
 const EVENTS_PER_TRANSACTION = 50
