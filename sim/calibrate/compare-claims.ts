@@ -12,8 +12,11 @@ interface ClaimCase extends ClaimLoad {
 
 /** What else writes to the disk of etcd's log decides from minute to minute. */
 const THROUGHPUT: Tolerance = { better: 0.35, worse: 0.35 }
-/** A batch with nothing else under way is a millisecond or two faster than those the costs were measured with. */
-const LATENCY: Tolerance = { better: 0.5, worse: 0.5, floor: 2 }
+/**
+ * Full batches, of which the costs are, take what the claimant does as well: with fewer claims it does that while etcd writes, and
+ * the model is too slow.
+ */
+const LATENCY: Tolerance = { better: 0.5, worse: 1, floor: 2 }
 
 /** Other loads than those the constants were measured under. */
 const CASES: readonly ClaimCase[] = [
