@@ -15,19 +15,30 @@ export class ForwardPeer {
   isLeaving = false
   /** What is asked and answered about its queue for this node, and this node's queue for it (flush-rounds.ts). */
   readonly flush = { asked: 0, flushed: 0, token: 0, end: 0 }
-  /** As the forwarder has counted it. */
+  /** As of the last `updateFull`. */
   isFull = false
   /** What is to be sent next waits for a commit of the journal. */
   isHeldBack = false
   /** Made once, so that reading the outbox makes no closures. */
   readonly onRefilled: () => void
+  readonly #onRoom: () => void
   /** Runs while publications wait in memory alone. */
   #lateTimer: Timer | undefined
 
-  constructor(incarnation: Incarnation, queue: PeerQueue, onRefilled: (peer: ForwardPeer) => void) {
+  /** `onRoom`: told by `updateFull` when the queue was full before. */
+  constructor(incarnation: Incarnation, queue: PeerQueue, onRefilled: () => void, onRoom: () => void) {
     this.incarnation = incarnation
     this.queue = queue
-    this.onRefilled = () => onRefilled(this)
+    this.onRefilled = onRefilled
+    this.#onRoom = onRoom
+  }
+
+  /** After every change of the queue that may have filled it, or made room. */
+  updateFull(): void {
+    const { isFull } = this.queue
+    if (isFull === this.isFull) return
+    this.isFull = isFull
+    if (!isFull) this.#onRoom()
   }
 
   /** A new life of the node: it gets what the old one did not accept. */

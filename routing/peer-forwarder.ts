@@ -3,11 +3,11 @@
  *
  * QoS 0 is sent or dropped. QoS ≥ 1 is numbered per peer, kept until the peer accepted it (in memory, or in the peer's outbox
  * once it is late or its node gone), and sent again in order on every new link; the receiving side delivers each sequence
- * once and accepts after its journal committed. It chooses no routes. Invariant: an acceptance it was given is settled
- * exactly once: when the peer has the publication, when the outbox's disk will, or, counted, when neither is to be.
+ * once and accepts after its journal committed. It chooses no routes; who the peers are is decided in `ForwardPeers`. Invariant:
+ * an acceptance it was given is settled exactly once: when the peer has the publication, when the outbox's disk will, or,
+ * counted, when neither is to be.
  */
 import type { ClientId, Incarnation, NodeId } from '../src/core/ids.ts'
-import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
 import type { OutboxJournal } from '../src/core/ports/outbox-journal.ts'
@@ -27,18 +27,17 @@ import {
   headOfPackets,
   isForGroup,
   isPublish,
-  qosOf,
   stampPublish,
 } from './forward-codec.ts'
-import { ForwardPeer } from './forward-peer.ts'
-import { newForwarderStats, type ForwardQueueStatus } from './forwarder-stats.ts'
+import type { ForwardPeer } from './forward-peer.ts'
+import { ForwardPeers } from './forward-peers.ts'
+import { newForwarderStats } from './forwarder-stats.ts'
 import { FlushRounds } from './flush-rounds.ts'
 import { ForwardReceiver, type ReceiverStats } from './forward-receiver.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
 import type { LocalRouter } from './local-router.ts'
-import { Outbox } from './outbox.ts'
 import type { OutgoingForward } from './outgoing-forwards.ts'
-import { PeerQueue, type OutboxLimits, type Undelivered } from './peer-queue.ts'
+import type { OutboxLimits, Undelivered } from './peer-queue.ts'
 import { PublisherDebts } from './publisher-debts.ts'
 import type { UndeliveredListener } from './shared-groups.ts'
 import type { TracePoint } from './trace-point.ts'
@@ -66,18 +65,15 @@ export class PeerForwarder implements Forwarder {
   readonly receiverStats: ReceiverStats
   /** Time from a publication's forwarding to its acceptance by the peer, outboxes left aside. */
   readonly acceptLatency = new LatencyHistogram()
+  readonly peers: ForwardPeers
   readonly #components: ForwarderComponents
   readonly #options: ForwarderOptions
-  readonly #peers = new Map<NodeId, ForwardPeer>()
   readonly #flushes: FlushRounds
   readonly #debts: PublisherDebts
   /** Incarnations whose link is up, members here or not yet. */
   readonly #links = new Map<NodeId, Incarnation>()
   readonly #writableListeners: (() => void)[] = []
   readonly #receiver: ForwardReceiver
-  /** In the order in which they went. */
-  readonly #away = new Set<NodeId>()
-  #members: readonly NodeId[] = []
   #onUndelivered: UndeliveredListener = () => undefined
   #onTrace: (from: NodeId, frame: Uint8Array) => boolean = () => true
   readonly #point: TracePoint
@@ -93,10 +89,25 @@ export class PeerForwarder implements Forwarder {
     this.#point = components.local.point
     this.#receiver = new ForwardReceiver(components)
     this.receiverStats = this.#receiver.stats
-    this.#flushes = new FlushRounds(components, this.#peers)
+    this.peers = new ForwardPeers(
+      { ...components, stats: this.stats, latency: this.acceptLatency },
+      options,
+      {
+        onRefilled: (nodeId, peer) => {
+          this.#sendWaiting(nodeId, peer)
+          this.#flushes.answer(nodeId, peer)
+        },
+        onRoom: () => {
+          for (const listener of this.#writableListeners) listener()
+        },
+        onTakenBack: (nodeId, undelivered) => this.#redispatch(nodeId, undelivered),
+        onForgotten: () => this.#flushes.changed(),
+      },
+    )
+    this.#flushes = new FlushRounds(components, this.peers.byId)
     this.#debts = new PublisherDebts(
       { ...components, receiver: this.#receiver, stats: this.stats },
-      this.#peers,
+      this.peers.byId,
       (nodeId, peer) => this.#added(nodeId, peer),
     )
     transport.onFrame('forward', (from, frame) => this.#onFrame(from, frame))
@@ -111,12 +122,12 @@ export class PeerForwarder implements Forwarder {
   }
 
   get members(): readonly NodeId[] {
-    return this.#members
+    return this.peers.members
   }
 
   /** Whether nothing is left that some node has not accepted. */
   get owesNothing(): boolean {
-    return [...this.#peers.values()].every(({ queue }) => queue.count === 0)
+    return [...this.peers.byId.values()].every(({ queue }) => queue.count === 0)
   }
 
   get heldBack(): number {
@@ -141,75 +152,11 @@ export class PeerForwarder implements Forwarder {
     this.#onUndelivered = listener
   }
 
-  isMember(nodeId: NodeId): boolean {
-    return this.#peers.get(nodeId)?.presence === 'member'
-  }
-
-  /** Nodes that are gone and for which publications at QoS ≥ 1 are kept: their interest must stay in the remote index. */
-  get awayNodes(): readonly NodeId[] {
-    return [...this.#away]
-  }
-
-  /** What waits for each node, for metrics and status displays. */
-  queues(): readonly ForwardQueueStatus[] {
-    return [...this.#peers].map(([nodeId, peer]) => peer.status(nodeId))
-  }
-
-  /** Finds the outboxes an earlier life of this node left. Before anything is forwarded. */
-  async restore(): Promise<void> {
-    const outboxes = new Map<NodeId, Outbox>()
-    for await (const { nodeId, record } of this.#components.outboxJournal.load()) {
-      let outbox = outboxes.get(nodeId)
-      if (outbox === undefined) outboxes.set(nodeId, (outbox = this.#newOutbox(nodeId)))
-      outbox.restore(record)
-    }
-    for (const [nodeId, outbox] of outboxes) {
-      const peer = this.#newPeer(nodeId, 0, outbox)
-      this.#peers.set(nodeId, peer)
-      this.#setAway(nodeId, peer)
-    }
-  }
-
-  /** Replaces the set of peers. For a member that is gone everything is kept on disk, unless it said it holds nothing. */
+  /** Replaces the members, as `ForwardPeers.setMembers`, and greets those there are links with. */
   setMembers(members: readonly PeerAddress[]): void {
-    const now = new Map(members.map(member => [member.nodeId, member]))
-    this.#members = [...now.keys()]
-    for (const [nodeId, peer] of this.#peers) {
-      if (peer.presence === 'member' && !now.has(nodeId)) this.#onGone(nodeId, peer)
-    }
-    for (const { nodeId, incarnation } of members) {
-      let peer = this.#peers.get(nodeId)
-      if (peer === undefined) {
-        peer = this.#newPeer(nodeId, incarnation, this.#newOutbox(nodeId))
-        this.#peers.set(nodeId, peer)
-      } else if (peer.incarnation !== incarnation) {
-        peer.restarted(incarnation)
-      }
-      if (peer.presence !== 'member') {
-        peer.presence = 'member'
-        this.#away.delete(nodeId)
-        peer.queue.setAway(false)
-      }
-      this.#greet(nodeId)
-    }
+    this.peers.setMembers(members)
+    for (const { nodeId } of members) this.#greet(nodeId)
     this.#flushes.changed()
-  }
-
-  /** Keeps everything for a node that was a member before this life of the process. False when more is known of it here. */
-  expectBack(nodeId: NodeId): boolean {
-    if (this.#peers.has(nodeId)) return false
-    const peer = this.#newPeer(nodeId, 0, this.#newOutbox(nodeId))
-    this.#peers.set(nodeId, peer)
-    this.#setAway(nodeId, peer)
-    return true
-  }
-
-  /** Gives up what is kept for a node, and keeps nothing more until it is a member again. False when it is a member. */
-  forget(nodeId: NodeId): boolean {
-    const peer = this.#peers.get(nodeId)
-    if (peer?.presence === 'member') return false
-    if (peer !== undefined) this.#discard(nodeId, peer)
-    return true
   }
 
   /** Tells the peers that this life ends and nothing need be kept for it: there are no sessions to come back to. */
@@ -220,10 +167,7 @@ export class PeerForwarder implements Forwarder {
   /** Takes and gives nothing more; what is in an outbox stays there for the next life. */
   stop(): void {
     this.#isStopped = true
-    for (const peer of this.#peers.values()) {
-      peer.cancelWatch()
-      peer.queue.stop()
-    }
+    this.peers.stop()
   }
 
   forward(nodeId: NodeId, publication: Publication, acceptance: Acceptance | undefined): void {
@@ -256,7 +200,7 @@ export class PeerForwarder implements Forwarder {
     acceptance: Acceptance | undefined,
     attempt: number,
   ): void {
-    const peer = this.#peers.get(nodeId)
+    const peer = this.peers.byId.get(nodeId)
     if (peer === undefined || peer.presence === 'forgotten' || this.#isStopped) return // left in this very turn
     const { current } = this.#point
     if (current === undefined) {
@@ -303,76 +247,14 @@ export class PeerForwarder implements Forwarder {
   #added(nodeId: NodeId, peer: ForwardPeer): void {
     this.#sendWaiting(nodeId, peer)
     peer.watchLateness(this.#components.clock, this.#options.acceptTimeoutMs, this.#onLate)
-    this.#updateFull(peer)
+    peer.updateFull()
     if (peer.isFull) this.stats.heldBack++
-  }
-
-  #newOutbox(nodeId: NodeId): Outbox {
-    return new Outbox(nodeId, this.#components.outboxJournal)
-  }
-
-  #newPeer(nodeId: NodeId, incarnation: Incarnation, outbox: Outbox): ForwardPeer {
-    const { clock, logger } = this.#components
-    const queue = new PeerQueue(
-      { clock, logger, limits: this.#options, stats: this.stats, latency: this.acceptLatency },
-      outbox,
-    )
-    return new ForwardPeer(incarnation, queue, peer => {
-      this.#sendWaiting(nodeId, peer)
-      this.#flushes.answer(nodeId, peer) // some may have expired
-    })
-  }
-
-  #onGone(nodeId: NodeId, peer: ForwardPeer): void {
-    if (peer.isLeaving) {
-      this.#discard(nodeId, peer)
-      return
-    }
-    peer.cancelWatch()
-    // QoS 2 never to two members [MQTT-4.8.2-5].
-    const shared = peer.queue.takeBack(
-      ({ frame, isSent }) => isForGroup(frame) && !(isSent && qosOf(frame) === 2),
-    )
-    this.#setAway(nodeId, peer)
-    for (const undelivered of shared) this.#redispatch(nodeId, undelivered)
-    const { outboxCount } = peer.queue
-    this.#components.logger.info('a member is gone: what its sessions are sent is kept for its return', {
-      nodeId,
-      kept: outboxCount,
-    })
-  }
-
-  #setAway(nodeId: NodeId, peer: ForwardPeer): void {
-    peer.presence = 'away'
-    peer.queue.setAway(true)
-    this.#updateFull(peer)
-    this.#away.add(nodeId)
-    if (this.#away.size <= limits.awayNodesMax) return
-    for (const oldest of this.#away) {
-      this.forget(oldest)
-      break
-    }
-  }
-
-  #discard(nodeId: NodeId, peer: ForwardPeer): void {
-    peer.presence = 'forgotten'
-    this.#away.delete(nodeId)
-    peer.cancelWatch()
-    const count = peer.queue.discard()
-    this.#updateFull(peer)
-    this.#flushes.changed()
-    if (count === 0) return
-    this.stats.abandoned += count
-    this.#components.logger.warn('a node was forgotten with messages it had not accepted: they are lost', {
-      nodeId,
-      count,
-    })
   }
 
   readonly #onLate = (peer: ForwardPeer): void => {
     this.stats.lateness++
     peer.queue.makeDurable()
-    this.#updateFull(peer)
+    peer.updateFull()
   }
 
   #encode(publication: Publication): Uint8Array {
@@ -409,13 +291,6 @@ export class PeerForwarder implements Forwarder {
     return !peer.isHeldBack
   }
 
-  #updateFull(peer: ForwardPeer): void {
-    const { isFull } = peer.queue
-    if (isFull === peer.isFull) return
-    peer.isFull = isFull
-    if (!isFull) for (const listener of this.#writableListeners) listener()
-  }
-
   #onPeerUp({ nodeId, incarnation }: PeerAddress): void {
     this.#links.set(nodeId, incarnation)
     this.#greet(nodeId)
@@ -423,14 +298,14 @@ export class PeerForwarder implements Forwarder {
 
   /** When both the link and the membership know the peer. */
   #greet(nodeId: NodeId): void {
-    const peer = this.#peers.get(nodeId)
+    const peer = this.peers.byId.get(nodeId)
     if (peer === undefined || this.#links.get(nodeId) !== peer.incarnation) return
     this.#receiver.greet(nodeId, peer.incarnation)
   }
 
   #onPeerDown({ nodeId, incarnation }: PeerAddress): void {
     if (this.#links.get(nodeId) === incarnation) this.#links.delete(nodeId)
-    const peer = this.#peers.get(nodeId)
+    const peer = this.peers.byId.get(nodeId)
     if (peer?.incarnation !== incarnation) return
     peer.isResumed = false
     this.#flushes.linkDown(peer)
@@ -438,7 +313,7 @@ export class PeerForwarder implements Forwarder {
   }
 
   #onDrain(nodeId: NodeId): void {
-    const peer = this.#peers.get(nodeId)
+    const peer = this.peers.byId.get(nodeId)
     if (peer === undefined) return
     this.#greet(nodeId)
     this.#sendWaiting(nodeId, peer)
@@ -448,7 +323,7 @@ export class PeerForwarder implements Forwarder {
   }
 
   #onFrame(from: PeerAddress, frame: Uint8Array): void {
-    const peer = this.#peers.get(from.nodeId)
+    const peer = this.peers.byId.get(from.nodeId)
     if (peer === undefined || peer.incarnation !== from.incarnation || this.#isStopped) return
     const isSound = hasPackets(frame)
       ? this.#receiver.takePackets(from.nodeId, frame)
@@ -488,7 +363,7 @@ export class PeerForwarder implements Forwarder {
     }
     if (frame[0] === frameKind.resume || peer.queue.isDurable) this.#sendWaiting(from.nodeId, peer)
     this.#flushes.answer(from.nodeId, peer)
-    this.#updateFull(peer)
+    peer.updateFull()
     return true
   }
 
@@ -506,7 +381,7 @@ export class PeerForwarder implements Forwarder {
 
   #onCommitted(upTo: number): void {
     this.#receiver.onCommitted(upTo)
-    for (const [nodeId, peer] of this.#peers) {
+    for (const [nodeId, peer] of this.peers.byId) {
       if (peer.queue.isDurable) peer.queue.onCommitted(upTo)
       if (peer.queue.isDurable || peer.isHeldBack) this.#sendWaiting(nodeId, peer)
     }

@@ -191,7 +191,7 @@ function unsettledOf(world: World, workload: Workload): readonly string[] {
 
 function endingOf({ service }: World, { nodeId, broker }: SimNode): NodeEnding {
   const memberKeys = service.state.range(new CoordinationKeys('sim').membersOf(nodeId)).length
-  const queues = broker?.forwarder.queues() ?? []
+  const queues = broker?.forwarder.peers.queues() ?? []
   return {
     nodeId,
     memberKeys,

@@ -9,7 +9,7 @@
 import type { Coordinator } from '../../coordination/coordinator.ts'
 import type { GoneInterest } from '../../gossip/gone-interest.ts'
 import type { KeptInterest } from '../../routing/kept-interest.ts'
-import type { PeerForwarder } from '../../routing/peer-forwarder.ts'
+import type { ForwardPeers } from '../../routing/forward-peers.ts'
 import type { HashedRemoteIndex } from '../../routing/remote-index.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Clock } from '../core/ports/clock.ts'
@@ -17,7 +17,7 @@ import type { Logger } from '../core/ports/logger.ts'
 
 interface AwayContext {
   readonly coordinator: Pick<Coordinator, 'absentNodes' | 'retiredNodes' | 'lastIncarnationOf'>
-  readonly forwarder: Pick<PeerForwarder, 'awayNodes' | 'expectBack' | 'forget' | 'isMember'>
+  readonly peers: Pick<ForwardPeers, 'awayNodes' | 'expectBack' | 'forget' | 'isMember'>
   readonly keptInterest: Pick<KeptInterest, 'keep'>
   readonly goneInterest: Pick<GoneInterest, 'setGone' | 'onKnown'>
   readonly remoteIndex: Pick<HashedRemoteIndex, 'nodes'>
@@ -41,11 +41,11 @@ export class AwayNodes {
 
   /** After the forwarder, and before the interest exchange, was told of a change of members; or when more is known. */
   update(): void {
-    const { coordinator, forwarder, keptInterest, goneInterest } = this.#context
-    for (const nodeId of coordinator.retiredNodes) forwarder.forget(nodeId)
-    for (const nodeId of coordinator.absentNodes) forwarder.expectBack(nodeId)
-    const { awayNodes } = forwarder
-    keptInterest.keep(awayNodes, nodeId => forwarder.isMember(nodeId))
+    const { coordinator, peers, keptInterest, goneInterest } = this.#context
+    for (const nodeId of coordinator.retiredNodes) peers.forget(nodeId)
+    for (const nodeId of coordinator.absentNodes) peers.expectBack(nodeId)
+    const { awayNodes } = peers
+    keptInterest.keep(awayNodes, nodeId => peers.isMember(nodeId))
     goneInterest.setGone(new Map(awayNodes.map(nodeId => [nodeId, coordinator.lastIncarnationOf(nodeId)])))
     this.#reportLater()
   }
@@ -74,7 +74,7 @@ export class AwayNodes {
 
   /** Of the nodes that are gone, those for which everything is kept, since what they want is not known here. */
   get unknown(): readonly NodeId[] {
-    const { forwarder, remoteIndex } = this.#context
-    return forwarder.awayNodes.filter(nodeId => remoteIndex.nodes.get(nodeId)?.isKnown === false)
+    const { peers, remoteIndex } = this.#context
+    return peers.awayNodes.filter(nodeId => remoteIndex.nodes.get(nodeId)?.isKnown === false)
   }
 }

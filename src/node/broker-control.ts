@@ -10,7 +10,7 @@ import type { ModeFollower } from '../../coordination/mode-follower.ts'
 import { decodeOwnership } from '../../coordination/session-record.ts'
 import type { InterestExchange } from '../../gossip/interest-exchange.ts'
 import type { ForwardQueueStatus } from '../../routing/forwarder-stats.ts'
-import type { PeerForwarder } from '../../routing/peer-forwarder.ts'
+import type { ForwardPeers } from '../../routing/forward-peers.ts'
 import type { ClientId, NodeId } from '../core/ids.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { CoordinationStore } from '../core/ports/coordination-store.ts'
@@ -48,7 +48,7 @@ export interface ControlContext {
   readonly transport: Pick<PeerTransport, 'isUp'>
   readonly coordinator: ControlledCoordinator
   readonly clients: ClientDirectory
-  readonly forwarder: Pick<PeerForwarder, 'awayNodes' | 'queues'>
+  readonly peers: Pick<ForwardPeers, 'awayNodes' | 'queues'>
   readonly interest: Pick<InterestExchange, 'recordedBytes'>
   /** Whether clients are served: the node has joined, and does not stop. */
   isServing(): boolean
@@ -86,7 +86,7 @@ export class BrokerControl implements NodeControl {
     this.#drain = new Drain({
       ...context,
       ownership: coordinator,
-      backlog: () => backlogOf(context.forwarder.queues(), context.clients.estateCount),
+      backlog: () => backlogOf(context.peers.queues(), context.clients.estateCount),
       member: {
         isServing: () => context.isServing(),
         targets: () =>
@@ -164,10 +164,10 @@ export class BrokerControl implements NodeControl {
   }
 
   async forgetNode(nodeId: NodeId): Promise<'forgotten' | 'member' | 'unknown'> {
-    const { coordinator, forwarder, logger } = this.#context
+    const { coordinator, peers, logger } = this.#context
     if (this.#member(nodeId) !== undefined) return 'member'
     if (coordinator.retiredNodes.has(nodeId)) return 'forgotten'
-    const isKnown = coordinator.absentNodes.includes(nodeId) || forwarder.awayNodes.includes(nodeId)
+    const isKnown = coordinator.absentNodes.includes(nodeId) || peers.awayNodes.includes(nodeId)
     if (!isKnown) return 'unknown'
     if ((await coordinator.retire(nodeId)) === 'member') return 'member'
     logger.info('an operator gave a node up: nothing is kept for it any more', { nodeId })

@@ -113,16 +113,17 @@ export class BrokerNode implements NodeStatusSource {
       },
       options.forwarding,
     )
-    const { coordinator, forwarder, remoteIndex } = this
+    const { coordinator, remoteIndex } = this
+    const { peers } = this.forwarder
     const goneInterest = this.interest.gone
     this.away = new AwayNodes({
-      ...{ coordinator, forwarder, remoteIndex, keptInterest, goneInterest },
+      ...{ coordinator, peers, remoteIndex, keptInterest, goneInterest },
       ...{ clock, logger },
     })
     this.sharedGroups = new SharedGroups(
       { nodeId: options.nodeId, strategy: options.routing.sharedStrategy },
       random,
-      nodeId => this.forwarder.isMember(nodeId),
+      nodeId => peers.isMember(nodeId),
     )
     this.router = new MeshRouter(local, this.remoteIndex, this.forwarder, this.sharedGroups)
     this.forwarder.onUndelivered((...undelivered) => this.router.redispatch(...undelivered))
@@ -180,7 +181,7 @@ export class BrokerNode implements NodeStatusSource {
     this.#phase = 'joining'
     const delivered = await this.mqtt.restore()
     this.mqtt.sessions.moves.arrivals.outlived(await this.localRouter.restore())
-    await this.forwarder.restore()
+    await this.forwarder.peers.restore()
     await this.interest.gone.restore()
     for (const id of delivered) this.localRouter.noteDelivered(id)
     const incarnation = await this.coordinator.join({
@@ -353,7 +354,7 @@ export class BrokerNode implements NodeStatusSource {
       nodeId,
       cluster,
       coordinator: this.coordinator,
-      forwarder: this.forwarder,
+      peers: this.forwarder.peers,
       interest: this.interest,
       clients: new ClientDirectory(this.mqtt.sessions, mqtt),
       isServing: () => this.#phase === 'serving',
@@ -372,7 +373,7 @@ export class BrokerNode implements NodeStatusSource {
       interest: this.interest,
       retained: mqtt.retained,
       transport: this.#ports.transport,
-      forwarder: this.forwarder,
+      peers: this.forwarder.peers,
       incarnation: () => (coordinator.incarnation === 0 ? undefined : coordinator.incarnation),
       mayAcknowledge: () => coordinator.mayAcknowledge(),
     })

@@ -13,7 +13,7 @@ export function forwardQueueMetrics(
 ): Metric[] {
   const { stats, acceptLatency } = forwarder
   const sum = (of: (queue: ForwardQueueStatus) => number) => (): number =>
-    forwarder.queues().reduce((total, queue) => total + of(queue), 0)
+    forwarder.peers.queues().reduce((total, queue) => total + of(queue), 0)
   return [
     {
       name: 'forward_waiting',
@@ -117,7 +117,7 @@ export function forwardQueueMetrics(
       name: 'forward_waiting_max',
       type: 'gauge',
       help: 'QoS ≥ 1 publications that the node with the longest queue has not accepted.',
-      read: () => forwarder.queues().reduce((most, { waiting }) => Math.max(most, waiting), 0),
+      read: () => forwarder.peers.queues().reduce((most, { waiting }) => Math.max(most, waiting), 0),
     },
     {
       name: 'forward_accept_seconds',

@@ -42,7 +42,7 @@ export interface InspectedNode {
   readonly interest: { readonly sequence: number; status(): readonly RemoteInterestStatus[] }
   readonly retained: { match(filter: string): readonly Publication[] }
   readonly transport: { isUp(nodeId: NodeId): boolean }
-  readonly forwarder: { queues(): readonly QueueStatus[] }
+  readonly peers: { queues(): readonly QueueStatus[] }
   incarnation(): Incarnation | undefined
   mayAcknowledge(): boolean
 }
@@ -194,9 +194,9 @@ export class RoutingInspector implements RoutingControl {
 
   /** Describes one node after another from what was gathered once. */
   #peerRoutes(): (node: RemoteNode) => PeerRoute {
-    const { interest, forwarder, transport } = this.#node
+    const { interest, peers, transport } = this.#node
     const interests = new Map(interest.status().map(status => [status.nodeId, status]))
-    const queues = new Map(forwarder.queues().map(queue => [queue.nodeId, queue]))
+    const queues = new Map(peers.queues().map(queue => [queue.nodeId, queue]))
     return ({ nodeId, isKnown }) => {
       const status = interests.get(nodeId)
       const queue = queues.get(nodeId)
@@ -255,11 +255,11 @@ export class RoutingInspector implements RoutingControl {
   }
 
   #waitsFor(nodes: readonly RecipientNode[], localRecipients: number): string[] {
-    const { forwarder, acceptTimeoutMs } = this.#node
+    const { peers, acceptTimeoutMs } = this.#node
     const waits: string[] = []
     if (!this.#node.mayAcknowledge())
       waits.push('the lease of this node: it is suspended and acknowledges nothing')
-    const queues = new Map(forwarder.queues().map(queue => [queue.nodeId, queue]))
+    const queues = new Map(peers.queues().map(queue => [queue.nodeId, queue]))
     const full = nodes.filter(({ nodeId }) => queues.get(nodeId)?.isFull === true)
     if (full.length > 0)
       waits.push(`room in the queue to ${names(full)}: its publisher is not read until then`)

@@ -103,7 +103,9 @@ describe('A publisher that moves between nodes', function () {
     }
     // Each has everything by now, and nothing of it twice.
     assert.deepEqual(
-      [a, b].map(({ forwarder }) => forwarder.queues().find(({ nodeId }) => nodeId === 'c')?.outboxMessages),
+      [a, b].map(
+        ({ forwarder }) => forwarder.peers.queues().find(({ nodeId }) => nodeId === 'c')?.outboxMessages,
+      ),
       [10, 12],
     )
     const again = await cluster.restart(c)

@@ -807,7 +807,7 @@ describe('A session that moves between nodes', function () {
       const again = acknowledging(b.dial('x'))
       await cluster.advance(60_000)
       assert.deepEqual([presentOf(again), isGoneFrom(a)], [true, false])
-      a.forwarder.forget('c')
+      a.forwarder.peers.forget('c')
       await cluster.advance(2000)
       assert.ok(isGoneFrom(a))
     })

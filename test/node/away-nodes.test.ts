@@ -58,7 +58,7 @@ describe('What is published while a node is gone', function () {
     node.boot()
   }
 
-  const awayAt = (node: SimNode): readonly string[] => node.broker?.forwarder.awayNodes ?? []
+  const awayAt = (node: SimNode): readonly string[] => node.broker?.forwarder.peers.awayNodes ?? []
 
   const simulate = async (scenario: () => Promise<void>): Promise<void> => {
     for (const node of nodes) node.boot()
@@ -148,7 +148,7 @@ describe('What is published while a node is gone', function () {
       await world.clock.advance(500)
       publisher.publish('t/1', 1)
       await world.clock.advance(500)
-      assert.ok(b.broker?.forwarder.queues().some(({ outboxMessages }) => outboxMessages > 0))
+      assert.ok(b.broker?.forwarder.peers.queues().some(({ outboxMessages }) => outboxMessages > 0))
       const forgetting = b.broker?.control.forgetNode(a.nodeId)
       await world.clock.advance(500)
       assert.equal(await forgetting, 'forgotten')
@@ -158,7 +158,7 @@ describe('What is published while a node is gone', function () {
       assert.deepEqual(awayAt(c), [], 'it was down when the node was forgotten')
       publisher.publish('t/1', 1)
       await world.clock.advance(500)
-      assert.ok(b.broker?.forwarder.queues().every(({ outboxMessages }) => outboxMessages === 0))
+      assert.ok(b.broker?.forwarder.peers.queues().every(({ outboxMessages }) => outboxMessages === 0))
       restart(a)
       await world.clock.advance(DEATH_MS)
       publisher.publish('t/1', 1)

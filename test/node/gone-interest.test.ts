@@ -77,7 +77,7 @@ describe('The interest of a node that is gone', function () {
   /** Messages kept for the first node. */
   const outboxOf = (node: SimNode): number =>
     at(node)
-      .forwarder.queues()
+      .forwarder.peers.queues()
       .find(({ nodeId }) => nodeId === nodes[0].nodeId)?.outboxMessages ?? 0
 
   const keysOn = ({ disk }: SimNode): string[] =>

@@ -42,7 +42,7 @@ class Inspected {
       },
       retained: { match: topic => this.retained.filter(message => message.topic === topic) },
       transport: { isUp: nodeId => nodeId === 'n1' },
-      forwarder: { queues: () => this.queues },
+      peers: { queues: () => this.queues },
       incarnation: () => 4,
       mayAcknowledge: () => !this.isSuspended,
     })

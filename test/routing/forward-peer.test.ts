@@ -8,7 +8,8 @@ describe('ForwardPeer', () => {
     await clock.advance(1e9)
     const dueMs = clock.now() + 1000
     const queue = { isDurable: false, msUntilLate: () => (clock.now() > dueMs ? 0 : 1e-8) }
-    const peer = new ForwardPeer(1, queue as never, () => undefined)
+    const ignore = (): void => undefined
+    const peer = new ForwardPeer(1, queue as never, ignore, ignore)
     let isLate = false
     peer.watchLateness(clock, 1000, () => {
       isLate = true

@@ -111,7 +111,7 @@ describe('a publication with an id', () => {
     c.router.publish({ ...will }, undefined)
     await clock.advance(50)
     const waiting = (node: ForwardingNode): number | undefined =>
-      node.forwarder.queues().find(({ nodeId }) => nodeId === 'b')?.waiting
+      node.forwarder.peers.queues().find(({ nodeId }) => nodeId === 'b')?.waiting
     assert.deepEqual([waiting(a), waiting(c)], [1, 1])
     b.commit()
     await clock.advance(50)

@@ -10,7 +10,8 @@ function numbers(from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, i) => String(from + i))
 }
 
-const isFull = ({ forwarder }: ForwardingNode): boolean => forwarder.queues().some(queue => queue.isFull)
+const isFull = ({ forwarder }: ForwardingNode): boolean =>
+  forwarder.peers.queues().some(queue => queue.isFull)
 
 describe('the outbox of a peer', () => {
   let clock: VirtualClock
@@ -113,7 +114,7 @@ describe('the outbox of a peer', () => {
     assert.deepEqual(reborn.received, numbers(1, count + 5))
     assert.equal(a.kept, 0)
     assert.deepEqual(
-      a.forwarder.queues().map(({ waiting, isThroughOutbox }) => [waiting, isThroughOutbox]),
+      a.forwarder.peers.queues().map(({ waiting, isThroughOutbox }) => [waiting, isThroughOutbox]),
       [[0, false]],
     )
   })
@@ -131,8 +132,8 @@ describe('the outbox of a peer', () => {
     b.isHeld = false
     b.commit()
     const reborn = node('a', 3, {}, a.disk)
-    await reborn.forwarder.restore()
-    assert.deepEqual(reborn.forwarder.awayNodes, ['b'])
+    await reborn.forwarder.peers.restore()
+    assert.deepEqual(reborn.forwarder.peers.awayNodes, ['b'])
     reborn.interested = ['b']
     reborn.know(b)
     b.know(reborn)
@@ -215,19 +216,19 @@ describe('the outbox of a peer', () => {
   it('is thrown away when the node is forgotten, and not before', async () => {
     await meet()
     publish(a, ['1'])
-    assert.equal(a.forwarder.forget('b'), false, 'it is a member')
+    assert.equal(a.forwarder.peers.forget('b'), false, 'it is a member')
     await b.transport.close()
     a.know()
     publish(a, ['2'])
     await clock.advance(10)
     assert.ok(a.kept > 0)
-    assert.equal(a.forwarder.forget('b'), true)
+    assert.equal(a.forwarder.peers.forget('b'), true)
     await clock.advance(10)
     assert.equal(a.kept, 0)
     publish(a, ['3'])
     await clock.advance(10)
     assert.equal(a.kept, 0)
-    assert.deepEqual(a.forwarder.awayNodes, [])
+    assert.deepEqual(a.forwarder.peers.awayNodes, [])
   })
 
   it('does not hold up other peers', async () => {
@@ -244,7 +245,7 @@ describe('the outbox of a peer', () => {
       assert.equal(c.received.length, i)
     }
     assert.deepEqual(
-      a.forwarder.queues().map(({ nodeId, isThroughOutbox }) => [nodeId, isThroughOutbox]),
+      a.forwarder.peers.queues().map(({ nodeId, isThroughOutbox }) => [nodeId, isThroughOutbox]),
       [
         ['b', true],
         ['c', false],

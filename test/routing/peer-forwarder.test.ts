@@ -8,7 +8,8 @@ import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
 import { CountedAcceptance, ForwardingNode, publication } from './support/forwarding-node.ts'
 
-const isFull = ({ forwarder }: ForwardingNode): boolean => forwarder.queues().some(queue => queue.isFull)
+const isFull = ({ forwarder }: ForwardingNode): boolean =>
+  forwarder.peers.queues().some(queue => queue.isFull)
 
 describe('PeerForwarder', () => {
   let clock: VirtualClock
@@ -174,42 +175,6 @@ describe('PeerForwarder', () => {
     reborn.forwarder.forward('b', publication('after', 1), undefined)
     await clock.advance(50)
     assert.deepEqual(b.received, ['before', 'after'])
-  })
-
-  it('keeps on disk what waits for a node that vanished, and numbers on when the same life returns', async () => {
-    const acceptance = new CountedAcceptance()
-    a.forwarder.forward('b', publication('1', 1), acceptance)
-    await clock.advance(50)
-    a.transport.disconnect('b')
-    a.forwarder.forward('b', publication('2', 1), acceptance)
-    a.know()
-    assert.equal(acceptance.outstanding, 0)
-    await clock.advance(1)
-    assert.ok(a.store.committed >= acceptance.storeSequence)
-    assert.equal(a.kept, 1)
-    a.forwarder.forward('b', publication('3', 1), acceptance)
-    a.know(b)
-    await clock.advance(500)
-    a.forwarder.forward('b', publication('4', 1), acceptance)
-    await clock.advance(50)
-    assert.deepEqual(b.received, ['1', '2', '3', '4'])
-    assert.equal(acceptance.outstanding, 0)
-    assert.equal(a.kept, 0)
-  })
-
-  it('keeps nothing for a node that said it leaves and holds nothing', async () => {
-    const acceptance = new CountedAcceptance()
-    b.forwarder.farewell()
-    await clock.advance(10)
-    a.transport.disconnect('b')
-    a.forwarder.forward('b', publication('1', 1), acceptance)
-    a.know()
-    a.forwarder.forward('b', publication('2', 1), acceptance)
-    assert.equal(acceptance.outstanding, 0)
-    assert.equal(a.forwarder.stats.abandoned, 1)
-    assert.deepEqual(a.forwarder.awayNodes, [])
-    await clock.advance(10)
-    assert.equal(a.kept, 0)
   })
 
   it('is full when a peer falls behind, and says when there is room again', async () => {

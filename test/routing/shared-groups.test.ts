@@ -217,7 +217,7 @@ describe('a shared subscription across nodes', () => {
     await sender.kill()
     const { disk } = sender
     const again = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 21, disk })
-    await again.forwarder.restore()
+    await again.forwarder.peers.restore()
     again.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
     again.know(empty, c)
     empty.know(again)

@@ -112,7 +112,7 @@ export class MoveNode {
       { acceptTimeoutMs: ACCEPT_TIMEOUT_MS, outboxMessagesMax: 100_000, outboxBytesMax: 1024 ** 3 },
     )
     this.shared = new SharedGroups({ nodeId, strategy: 'round-robin' }, new SeededRandom(incarnation), peer =>
-      this.forwarder.isMember(peer),
+      this.forwarder.peers.isMember(peer),
     )
     const routes = {
       match: (topic: string) => cluster.interested(nodeId, topic),
@@ -204,7 +204,7 @@ export class MoveNode {
     const delivered = await this.broker.restore()
     this.broker.sessions.moves.arrivals.outlived(await this.local.restore())
     for (const id of delivered) this.local.noteDelivered(id)
-    await this.forwarder.restore()
+    await this.forwarder.peers.restore()
     const { sessions } = this.broker
     const memberKey = keys.member(this.nodeId, this.incarnation)
     sessions.discard(await findSuperseded(this.store, keys, memberKey, sessions.unclaimed()))

@@ -135,7 +135,7 @@ export class ForwardingNode {
       { acceptTimeoutMs: 1000, outboxMessagesMax: 10_000, outboxBytesMax: 10_000_000, ...options },
     )
     this.shared = new SharedGroups({ nodeId, strategy }, new SeededRandom(incarnation), peer =>
-      this.forwarder.isMember(peer),
+      this.forwarder.peers.isMember(peer),
     )
     this.router = new MeshRouter(
       this.local,

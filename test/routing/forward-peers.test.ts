@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { limits } from '../../src/core/limits.ts'
+import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
+import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
+import { CountedAcceptance, ForwardingNode, publication } from './support/forwarding-node.ts'
+
+describe('ForwardPeers', () => {
+  let clock: VirtualClock
+  let a: ForwardingNode
+  let b: ForwardingNode
+  beforeEach(async () => {
+    clock = new VirtualClock()
+    const network = new SimPeerNetwork(clock)
+    a = new ForwardingNode({ network, clock, nodeId: 'a', incarnation: 1 })
+    b = new ForwardingNode({ network, clock, nodeId: 'b', incarnation: 2 })
+    a.know(b)
+    b.know(a)
+    await clock.advance(200)
+  })
+
+  it('keeps on disk what waits for a node that vanished, and numbers on when the same life returns', async () => {
+    const acceptance = new CountedAcceptance()
+    a.forwarder.forward('b', publication('1', 1), acceptance)
+    await clock.advance(50)
+    a.transport.disconnect('b')
+    a.forwarder.forward('b', publication('2', 1), acceptance)
+    a.know()
+    assert.equal(acceptance.outstanding, 0)
+    await clock.advance(1)
+    assert.ok(a.store.committed >= acceptance.storeSequence)
+    assert.equal(a.kept, 1)
+    a.forwarder.forward('b', publication('3', 1), acceptance)
+    a.know(b)
+    await clock.advance(500)
+    a.forwarder.forward('b', publication('4', 1), acceptance)
+    await clock.advance(50)
+    assert.deepEqual(b.received, ['1', '2', '3', '4'])
+    assert.equal(acceptance.outstanding, 0)
+    assert.equal(a.kept, 0)
+  })
+
+  it('keeps nothing for a node that said it leaves and holds nothing', async () => {
+    const acceptance = new CountedAcceptance()
+    b.forwarder.farewell()
+    await clock.advance(10)
+    a.transport.disconnect('b')
+    a.forwarder.forward('b', publication('1', 1), acceptance)
+    a.know()
+    a.forwarder.forward('b', publication('2', 1), acceptance)
+    assert.equal(acceptance.outstanding, 0)
+    assert.equal(a.forwarder.stats.abandoned, 1)
+    assert.deepEqual(a.forwarder.peers.awayNodes, [])
+    await clock.advance(10)
+    assert.equal(a.kept, 0)
+  })
+
+  it('forgets the node longest gone, and counts what waits for it, when too many are away', () => {
+    const { peers, stats } = a.forwarder
+    a.know()
+    a.forwarder.forward('b', publication('lost', 1), undefined)
+    for (let i = 1; i < limits.awayNodesMax; i++) assert.ok(peers.expectBack(`n${i}`))
+    assert.ok(peers.awayNodes.includes('b'))
+    assert.equal(stats.abandoned, 0)
+    assert.ok(peers.expectBack('one more'))
+    assert.ok(!peers.awayNodes.includes('b'))
+    assert.equal(peers.awayNodes.length, limits.awayNodesMax)
+    assert.equal(stats.abandoned, 1)
+  })
+})
