@@ -2,7 +2,7 @@ import type { ClientId } from '../core/ids.ts'
 import type { QueuedRecord } from '../core/ports/session-journal.ts'
 import type { Session } from './session.ts'
 
-/** What moving sessions need of who keeps them all. */
+/** What CONNECTs and moving sessions need of who keeps all sessions. */
 export interface SessionKeeper {
   get(clientId: ClientId): Session | undefined
   all(): Iterable<Session>
@@ -16,6 +16,10 @@ export interface SessionKeeper {
   surrender(clientId: ClientId): void
   /** Takes it out of routing and the journal, and publishes a will that was pending. Its ownership is another's. */
   end(session: Session): void
+  /** As `end`, of a session that is this node's: gives up its ownership, too. */
+  endOwned(session: Session): void
+  /** Ends its connection, as a later CONNECT's takes its place (0x8E). */
+  replaceClient(session: Session): void
   /** What others of its shared subscriptions are to have, within a change of the journal in which it is replaced by another. */
   bequeath(session: Session): void
   /** What others are to have of what has followed the session, within a change of the journal. */
@@ -25,6 +29,6 @@ export interface SessionKeeper {
   willPublished(clientId: ClientId): void
   /** The will of a session that stays here without its client counts on. */
   resumeWill(session: Session): void
-  /** Claims it for nobody who is connected. False when that did not succeed. */
+  /** As `SessionEstablisher.claimUnattended`. */
   claimUnattended(clientId: ClientId, expiryIntervalSeconds: number): Promise<boolean>
 }

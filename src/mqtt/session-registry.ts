@@ -1,27 +1,23 @@
 /**
- * Every connection and session of the node, and how one becomes the other: claim, resume or start fresh, take over,
- * disconnect, expire.
+ * Every connection and session of the node, and what becomes of them: restored, disconnected, taken over, surrendered, expired.
  *
- * It is the only place that creates and ends sessions. Who may own a client id is decided by `SessionOwnership`; it never
- * serves one before the claim was answered. Invariants: at most one connection per client id is connected; CONNACK leaves
- * after the journal has what it promises; Session Present is 1 only when the whole state is here [MQTT-3.2.2-2].
+ * It is the only place that ends sessions. How a CONNECT gets one is the establisher's part, how one moves that of
+ * `SessionMoves`; both come here for the sessions. Invariant: there is at most one session per client id, with at most one
+ * connection.
  */
-import { compareTokens, type ClientId, type FencingToken } from '../core/ids.ts'
+import type { ClientId, FencingToken } from '../core/ids.ts'
 import type { ByteStream } from '../core/ports/byte-stream.ts'
 import type { Timer } from '../core/ports/clock.ts'
-import type { ClaimAnswer, ClaimRefusal } from '../core/ports/session-ownership.ts'
 import type { StoredSession, WillRecord } from '../core/ports/session-journal.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ConnectionWatch } from './connection-watch.ts'
-import { Acceptances, refusalOf, type ConnectRequest } from './connect-request.ts'
 import type { MqttServices } from './mqtt-services.ts'
-import { PendingEstablishments, type PendingEstablishment } from './pending-establishments.ts'
 import { reason } from './reason-codes.ts'
+import { SessionEstablisher } from './session-establisher.ts'
 import { SessionEstates } from './session-estates.ts'
 import { SessionMoves } from './session-moves.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
-import { willRecord } from './will.ts'
 import { WillScheduler } from './will-scheduler.ts'
 
 const SWEEP_INTERVAL_MS = 1000
@@ -35,15 +31,13 @@ const LEAVING_MS = 60 * 60_000
 export class SessionRegistry {
   /** Sessions on their way to and from other nodes. */
   readonly moves: SessionMoves
+  /** From CONNECT to CONNACK. */
+  readonly establisher: SessionEstablisher
   /** What ended sessions leave to other members of their shared subscriptions. */
   readonly estates: SessionEstates
   readonly #services: MqttServices
   readonly #connections = new Set<ClientConnection>()
   readonly #sessions = new Map<ClientId, Session>()
-  /** The latest CONNECT of each client id whose claim is under way; undefined while it has no client. */
-  readonly #claims = new Map<ClientId, ConnectRequest | undefined>()
-  readonly #establishments: PendingEstablishments
-  readonly #acceptances: Acceptances
   readonly #wills: WillScheduler
   readonly #sweepTimer: Timer
   readonly #watch: ConnectionWatch
@@ -54,16 +48,16 @@ export class SessionRegistry {
 
   constructor(shared: Omit<MqttServices, 'sessions'>) {
     this.#services = { ...shared, sessions: this }
-    this.#acceptances = new Acceptances(shared.options)
     this.#wills = new WillScheduler(shared)
     this.#watch = new ConnectionWatch(shared, this.#connections)
-    this.#establishments = new PendingEstablishments(shared.journal, pending => this.#finish(pending))
     this.estates = new SessionEstates(shared)
-    this.moves = new SessionMoves(this.#services, this.#keeper())
+    const keeper = this.#keeper()
+    this.moves = new SessionMoves(this.#services, keeper)
+    this.establisher = new SessionEstablisher(this.#services, keeper, this.moves.arrivals)
     this.#sweepTimer = shared.clock.repeat(SWEEP_INTERVAL_MS, () => this.#sweep())
     shared.journal.onCommitted(() => {
       shared.scheduler.onCommitted()
-      this.#establishments.onCommitted()
+      this.establisher.onCommitted()
     })
   }
 
@@ -152,30 +146,6 @@ export class SessionRegistry {
     else this.moves.arrivals.activate(clientId, token, false)
   }
 
-  /** Finds, claims and attaches the session of a CONNECT; answers with CONNACK, now or later. */
-  connect(request: ConnectRequest): void {
-    const { clientId, connection } = request
-    const { ownership } = this.#services
-    connection.state = 'claiming'
-    if (!ownership.mayAcknowledge()) {
-      this.#refuse(request, 'suspended')
-      return
-    }
-    this.#establishments.cancel(clientId)
-    if (this.#claims.has(clientId)) {
-      const rival = this.#claims.get(clientId)
-      this.#claims.set(clientId, request) // the claim under way serves the last CONNECT
-      rival?.connection.abort('a later CONNECT with the same client id came')
-      return
-    }
-    const session = this.#sessions.get(clientId)
-    const hasWill = request.will !== undefined || session?.will !== undefined
-    const isChanged = request.expiryIntervalSeconds !== session?.expiryIntervalSeconds
-    // Whoever acts for its client should this node die must know the new terms before the client is told.
-    if (session?.isClaimed !== true || hasWill || isChanged) this.#claim(request)
-    else this.#establish(request, session.token, true)
-  }
-
   onConnectionClosed(connection: ClientConnection, detail: string, withWill: boolean): void {
     const { stats, logger, clock, journal } = this.#services
     this.#connections.delete(connection)
@@ -239,149 +209,29 @@ export class SessionRegistry {
     this.estates.stop()
   }
 
-  #claim(request: ConnectRequest): void {
-    const { clientId, cleanStart, expiryIntervalSeconds, will } = request
-    this.#claims.set(clientId, request)
-    void this.#services.ownership
-      .claim({ clientId, cleanStart, expiryIntervalSeconds, will: will && willRecord(will) })
-      .then(answer => this.#onClaimed(clientId, request, answer))
-  }
-
-  #onClaimed(clientId: ClientId, claimed: ConnectRequest | undefined, answer: ClaimAnswer): void {
-    const request = this.#claims.get(clientId)
-    this.#claims.delete(clientId)
-    if (answer.status === 'refused') {
-      if (request !== undefined) this.#refuse(request, answer.reason)
-      return
-    }
-    const { token, resumableToken, isTransferred } = answer
-    const { arrivals } = this.moves
-    if (isTransferred && arrivals.isStaged(clientId)) arrivals.activate(clientId, token, true)
-    const session = this.#sessions.get(clientId)
-    const isResumable =
-      session !== undefined &&
-      (isTransferred
-        ? compareTokens(session.token, token) === 0
-        : resumableToken !== undefined && compareTokens(session.token, resumableToken) === 0)
-    if (request === undefined) {
-      this.#keepUnattended(clientId, token, isResumable, isTransferred)
-      return
-    }
-    this.#establish(request, token, isResumable)
-    // The claim kept the will of the CONNECT that began it.
-    if (claimed !== request) {
-      const { will } = request
-      void this.#services.ownership.setWill(clientId, token, will && willRecord(will))
-    }
-  }
-
-  /** The session is here and its client is not. */
-  #keepUnattended(
-    clientId: ClientId,
-    token: FencingToken,
-    isResumable: boolean,
-    isTransferred: boolean,
-  ): void {
-    const session = this.#sessions.get(clientId)
-    if (session === undefined || !isResumable) {
-      if (session !== undefined) this.#end(session, false)
-      this.#services.ownership.release(clientId, token)
-      return
-    }
-    Object.assign(session, { token, isClaimed: true, departure: undefined })
-    this.#services.journal.putSession(session.record())
-    if (isTransferred) this.#resumeWill(session)
-  }
-
-  #establish(request: ConnectRequest, token: FencingToken, isResumable: boolean): void {
-    const { clientId, connection, cleanStart } = request
-    const { journal } = this.#services
-    const held = this.#sessions.get(clientId)
-    // A session without expiry ends with its old connection [MQTT-3.1.2-23].
-    const isPresent = held !== undefined && isResumable && !cleanStart && held.expiryIntervalSeconds > 0
-    if (held !== undefined) this.#dropClient(held, 'a later CONNECT with the same client id came')
-    if (isPresent)
-      this.#wills.cancel(clientId) // reconnected within the will delay [MQTT-3.1.3-9]
-    else if (held !== undefined) this.#end(held, false)
-    if (connection.state === 'closed') {
-      // Gone while the claim was under way.
-      if (isPresent) this.#keepUnattended(clientId, token, true, false)
-      else this.#services.ownership.release(clientId, token)
-      return
-    }
-    const session = isPresent ? held : new Session(clientId, token, true, this.#services)
-    session.token = token
-    session.isClaimed = true
-    session.departure = undefined // whoever it was leaving for did not get it
-    session.expiryIntervalSeconds = request.expiryIntervalSeconds
-    session.disconnectedAtMs = undefined
-    this.#sessions.set(clientId, session)
-    if (session.expiryIntervalSeconds > 0 || session.isJournaled) {
-      session.isJournaled = true
-      journal.putSession(session.record())
-    }
-    session.keepWill(request.will)
-    const sequence = session.isJournaled ? journal.appended : 0
-    const establishment = { sequence, request, session, sessionPresent: isPresent }
-    this.#establishments.add(establishment)
-  }
-
-  #finish({ request, session, sessionPresent }: PendingEstablishment): void {
-    const { connection, version, clientId } = request
-    const { options, ownership, logger } = this.#services
-    if (connection.state === 'closed') {
-      session.disconnectedAtMs = this.#services.clock.wallNow()
-      if (session.expiryIntervalSeconds === 0) this.#end(session, true)
-      return
-    }
-    if (!ownership.mayAcknowledge()) {
-      this.#refuse(request, 'suspended')
-      session.disconnectedAtMs = this.#services.clock.wallNow()
-      if (session.expiryIntervalSeconds === 0) this.#end(session, true)
-      return
-    }
-    connection.will = request.will
-    connection.send(this.#acceptances.of(request, sessionPresent))
-    connection.established(session, {
-      version,
-      silenceMaxMs: request.keepAliveSeconds * 1500, // [MQTT-3.1.2-22]
-      inflightMax: Math.min(request.receiveMaximum, options.inflightMax),
-      packetBytesMax: request.packetBytesMax,
-      topicAliasMax: request.topicAliasMax,
-    })
-    const { stream } = connection
-    logger.debug('client connected', () => ({ clientId, remote: stream.remote, sessionPresent }))
-    session.pump()
-  }
-
-  #refuse(request: ConnectRequest, refusal: ClaimRefusal): void {
-    const { connack, detail } = refusalOf(request, refusal)
-    this.#services.stats.connectsRefused++
-    this.#services.logger.debug('connect refused', { clientId: request.clientId, detail })
-    request.connection.refuse(connack, detail)
-  }
-
   #keeper(): SessionKeeper {
     return {
       get: clientId => this.#sessions.get(clientId),
       all: () => this.#sessions.values(),
-      isClaiming: clientId => this.#claims.has(clientId),
+      isClaiming: clientId => this.establisher.isClaiming(clientId),
       put: session => this.#sessions.set(session.clientId, session),
       stopServing: session => this.#stopServing(session),
       surrender: clientId => this.#surrender(clientId),
       end: session => this.#end(session, false),
+      endOwned: session => this.#end(session, true),
+      replaceClient: session => this.#dropClient(session, 'a later CONNECT with the same client id came'),
       bequeath: session => this.estates.add(session, session.legacy()),
       leave: (session, messages) => this.estates.leave(session, messages),
       cancelWill: clientId => this.#wills.cancel(clientId),
       willPublished: clientId => this.#willPublished(clientId),
       resumeWill: session => this.#resumeWill(session),
-      claimUnattended: (clientId, expirySeconds) => this.#claimUnattended(clientId, expirySeconds),
+      claimUnattended: (clientId, expirySeconds) => this.establisher.claimUnattended(clientId, expirySeconds),
     }
   }
 
   #stopServing(session: Session): void {
     const { clientId } = session
-    this.#establishments.cancel(clientId)
+    this.establisher.cancel(clientId)
     this.#dropClient(session, 'the session was taken over on another node')
     session.disconnectedAtMs ??= this.#services.clock.wallNow()
     if (!this.#wills.isPending(clientId)) session.keepWill(undefined)
@@ -398,7 +248,7 @@ export class SessionRegistry {
   #surrender(clientId: ClientId): void {
     const session = this.#sessions.get(clientId)
     if (session === undefined) return
-    this.#establishments.cancel(clientId)
+    this.establisher.cancel(clientId)
     this.#wills.cancel(clientId)
     this.#dropClient(session, 'the session was taken over on another node')
     this.#end(session, false)
@@ -412,16 +262,6 @@ export class SessionRegistry {
     const delaySeconds = Math.max(0, will.delaySeconds - goneSeconds)
     this.#wills.connectionLost(session, { ...will, delaySeconds })
     if (!this.#wills.isPending(session.clientId)) session.keepWill(undefined)
-  }
-
-  async #claimUnattended(clientId: ClientId, expiryIntervalSeconds: number): Promise<boolean> {
-    if (this.#sessions.get(clientId)?.isClaimed === true) return true
-    if (this.#claims.has(clientId) || !this.#services.ownership.mayAcknowledge()) return false
-    this.#claims.set(clientId, undefined)
-    const wish = { clientId, cleanStart: false, expiryIntervalSeconds, will: undefined }
-    const answer = await this.#services.ownership.claim(wish)
-    this.#onClaimed(clientId, undefined, answer)
-    return answer.status === 'claimed'
   }
 
   /** Ends the session's connection because another takes its place. */

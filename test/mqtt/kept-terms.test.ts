@@ -36,18 +36,6 @@ describe('SessionRegistry: what is kept elsewhere of its sessions', () => {
     assert.deepEqual(expiries, ['x: 7'])
   })
 
-  it('claims a session again where CONNECT brings another interval, and only there', async () => {
-    const connect = async (sessionExpiryInterval: number): Promise<void> => {
-      const client = await harness.connect('x', { clean: false, properties: { sessionExpiryInterval } })
-      assert.equal(client.of('connack').length, 1)
-    }
-    await connect(100)
-    await connect(100)
-    assert.deepEqual(harness.ownership.claimed, ['x'])
-    await connect(200)
-    assert.deepEqual(harness.ownership.claimed, ['x', 'x'])
-  })
-
   it('knows the will of a connected client whose session ends with its connection', async () => {
     const { moves } = harness.broker.sessions
     const client = await harness.connect('x', { will })

@@ -56,7 +56,7 @@ export function handleConnect(connection: ClientConnection, packet: ConnectPacke
 
 function connect(request: ConnectRequest): SinkAnswer {
   const { connection } = request
-  connection.services.sessions.connect(request)
+  connection.services.sessions.establisher.connect(request)
   if (connection.state === 'closed') return 'closed'
   return connection.state === 'connected' ? 'continue' : 'pause'
 }
