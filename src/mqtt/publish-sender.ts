@@ -12,7 +12,7 @@ import { packetIdOf, type QueuedMessage } from './delivery-queue.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { ProtocolVersion } from './wire/packet-types.ts'
 import type { EncodedPublish } from './wire/publish-encoder.ts'
-import type { SessionClient } from './session.ts'
+import type { SessionClient } from './session-client.ts'
 
 /** What was agreed with the client about PUBLISH packets to it. */
 export interface SendingTerms {

@@ -133,7 +133,7 @@ export class SessionDepartures {
 
   withdrawShared(clientId: ClientId): void {
     const session = this.#keeper.get(clientId)
-    if (session?.departure !== undefined) session.unrouteShared()
+    if (session?.departure !== undefined) session.subscriptions.leaveGroups()
   }
 
   withdraw(clientId: ClientId): readonly MessageId[] {
@@ -141,7 +141,7 @@ export class SessionDepartures {
     if (session?.departure === undefined) return []
     // Before it leaves the routes: of what is published after, some may pass this node by.
     const received = this.#services.router.receivedUpTo()
-    session.unroute()
+    session.subscriptions.unroute()
     return received
   }
 

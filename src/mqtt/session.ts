@@ -1,53 +1,30 @@
 /**
- * One client's session: its subscriptions and the messages on their way to it, whether it is connected or not.
+ * One client's session: the messages on their way to it, whether it is connected or not.
  *
  * It decides whether a publication is sent, queued or dropped, and tells the journal when the session outlives its
  * connection. It knows nothing of other nodes, and encodes nothing. Invariant: of a journaled session, what is queued here
  * has been appended to the journal before anybody can be told that it was accepted.
  */
 import type { ClientId, FencingToken } from '../core/ids.ts'
-import type { LocalDelivery, LocalMatch, LocalSubscription, SharedTarget } from '../core/ports/routing.ts'
+import type { LocalDelivery, LocalMatch, SharedTarget } from '../core/ports/routing.ts'
 import type {
   DepartureMark,
   QueuedRecord,
   SessionRecord,
   StoredSession,
-  SubscriptionRecord,
   TailMark,
 } from '../core/ports/session-journal.ts'
 import { isReserved, type Publication } from '../core/publication.ts'
 import type { QoS } from '../core/qos.ts'
-import { topicMatches } from '../core/topic.ts'
 import { ClientPublications } from './client-publications.ts'
 import { DeliveryQueue, packetIdOf, queuedBytes, type QueuedMessage } from './delivery-queue.ts'
 import type { MqttServices } from './mqtt-services.ts'
 import type { SessionArrival } from './session-arrival.ts'
+import type { SessionClient } from './session-client.ts'
 import { SessionHistory } from './session-history.ts'
-import { parseFilter } from './shared-filter.ts'
+import { SessionSubscriptions } from './session-subscriptions.ts'
 import { endOfGap, heldAt, heldFrom } from './tail-marks.ts'
 import { willRecord, type Will } from './will.ts'
-
-/** The client's end, while it is connected. */
-export interface SessionClient {
-  /** Where it connects from, for displays. */
-  readonly remote: string
-  /** QoS ≥ 1 messages the client and the node allow in flight. */
-  readonly inflightMax: number
-  /** Whether QoS ≥ 1 may be sent now: the output is not congested and the node not suspended. */
-  canSendAcknowledged(): boolean
-  /** False: dropped, because the client is too slow or its maximum packet size forbids it. */
-  sendUnacknowledged(publication: Publication, retain: boolean, match: LocalMatch): boolean
-  /** False: larger than the client's maximum packet size [MQTT-3.1.2-24]. */
-  sendAcknowledged(message: QueuedMessage, publication: Publication): boolean
-  /** PUBREL, the third packet of a QoS 2 exchange, once the journal has everything up to now. */
-  sendRelease(packetId: number): void
-  /** Calls `Session.pump` after the journal's next commit. */
-  awaitStore(): void
-  /** Another connection, or another node, takes the session over: ends this one with 0x8E [MQTT-3.1.4-3]. */
-  takeOver(detail: string): void
-  /** Its will has been published: ends the connection, without one. */
-  loseWill(detail: string): void
-}
 
 /** A message of a session that is over, for another member of the shared subscription it came by. */
 export type LegacyMessage = Required<Pick<QueuedRecord, 'position' | 'publication'>> & {
@@ -68,8 +45,7 @@ export class Session implements LocalDelivery {
   /** Seconds after the disconnection; 0 = ends with the connection. */
   expiryIntervalSeconds = 0
   disconnectedAtMs: number | undefined
-  /** By filter as subscribed, `$share/…` included. */
-  readonly subscriptions = new Map<string, LocalSubscription>()
+  readonly subscriptions: SessionSubscriptions
   /** Its state is in the journal, and every change goes there. */
   isJournaled = false
   #queue: DeliveryQueue | undefined
@@ -87,6 +63,7 @@ export class Session implements LocalDelivery {
     this.token = token
     this.isClaimed = isClaimed
     this.#services = services
+    this.subscriptions = new SessionSubscriptions(this, services)
   }
 
   get queuedCount(): number {
@@ -151,10 +128,7 @@ export class Session implements LocalDelivery {
     this.departure = departure
     if (others.tails ?? others.floors ?? others.gaps ?? others.hadWills) this.history.restore(others)
     this.will = stored.will
-    for (const subscription of stored.subscriptions) {
-      if (subscription.isLeft === true) this.#services.router.memberLeaves(this.#localOf(subscription))
-      else this.#index(subscription)
-    }
+    this.subscriptions.restore(stored.subscriptions)
     const { inflightMax } = this.#services.options
     const held = heldFrom(this.tails)
     // Which of them were sent is not stored: no more than were allowed in flight, and none that waited for a tail.
@@ -173,63 +147,12 @@ export class Session implements LocalDelivery {
     }
   }
 
-  /** Adds or replaces a subscription. The journal's last change must be committed before the client is told. */
-  subscribe(wanted: Omit<SubscriptionRecord, 'fromPosition'>): LocalSubscription {
-    const before = this.subscriptions.get(wanted.filter)
-    if (before === undefined) this.#history?.loosenTails()
-    // What was published while its client had no such subscription is not for this one.
-    const first = this.tails.length > 0 ? this.queue.nextPosition : undefined
-    const fromPosition = before === undefined ? first : before.fromPosition
-    const subscription = fromPosition === undefined ? wanted : { ...wanted, fromPosition }
-    if (this.isJournaled) this.#services.journal.putSubscription(this.clientId, subscription)
-    return this.#index(subscription)
-  }
-
-  /** False when there was no such subscription. */
-  unsubscribe(filter: string): boolean {
-    const subscription = this.subscriptions.get(filter)
-    if (subscription === undefined) return false
-    this.subscriptions.delete(filter)
-    this.#unindex(subscription)
-    if (this.isJournaled) this.#services.journal.deleteSubscription(this.clientId, filter)
-    return true
-  }
-
   /** Keeps the will of the present connection where a restart finds it. */
   keepWill(will: Will | undefined): void {
     this.will = will
     if (!this.isJournaled) return
     if (will === undefined) this.#services.journal.deleteWill(this.clientId)
     else this.#services.journal.putWill(this.clientId, willRecord(will))
-  }
-
-  /** Ends its shared subscriptions here, while it is leaving: another member gets what is still on its way, if there is one. */
-  unrouteShared(): void {
-    for (const [filter, subscription] of this.subscriptions) {
-      if (subscription.group === undefined) continue
-      this.#unindex(subscription)
-      this.subscriptions.delete(filter)
-      this.#services.router.memberLeaves(subscription)
-      if (!this.isJournaled) continue
-      const { qos, noLocal, retainAsPublished, subscriptionIdentifiers } = subscription
-      const [subscriptionIdentifier] = subscriptionIdentifiers
-      const record = {
-        filter,
-        qos,
-        noLocal,
-        retainAsPublished,
-        subscriptionIdentifier,
-        isLeft: true,
-      } as const
-      this.#services.journal.putSubscription(this.clientId, record)
-    }
-  }
-
-  /** Takes it out of routing: nothing more is delivered to it. The journal is left to the caller. */
-  unroute(): void {
-    for (const subscription of this.subscriptions.values()) this.#unindex(subscription)
-    this.subscriptions.clear()
-    if (this.departure !== undefined) this.#services.router.memberGone(this)
   }
 
   /**
@@ -250,7 +173,7 @@ export class Session implements LocalDelivery {
 
   /** Ends the session. The journal is left to the caller. */
   withdraw(): void {
-    this.unroute()
+    this.subscriptions.unroute()
     this.arrival?.end()
     this.#queue = undefined
     this.#isEnded = true
@@ -362,17 +285,6 @@ export class Session implements LocalDelivery {
     for (const message of this.#queue?.dropBelow(position) ?? []) this.#forget(message)
   }
 
-  /** By what kind of subscription it wants what an earlier owner has for it, if any; its client may have ended those it came by. */
-  wants({ position, publication: { topic } }: QueuedRecord): 'ordinary' | 'shared' | undefined {
-    let wanted: 'shared' | undefined
-    for (const { filter, group, fromPosition = 0 } of this.subscriptions.values()) {
-      if (fromPosition > position || !topicMatches(filter, topic)) continue
-      if (group === undefined) return 'ordinary'
-      wanted = 'shared'
-    }
-    return wanted
-  }
-
   /** Adds a message that an earlier owner took: in its place, or at the end once something behind it has been sent. */
   addTail(record: QueuedRecord): void {
     const queue = this.#messages()
@@ -457,43 +369,10 @@ export class Session implements LocalDelivery {
   #messages(): DeliveryQueue {
     return (this.#queue ??= new DeliveryQueue())
   }
-
-  #localOf(record: SubscriptionRecord): LocalSubscription {
-    const parsed = parseFilter(record.filter)
-    if (parsed === undefined) throw new Error(`the invalid filter ${record.filter} was granted`)
-    const { subscriptionIdentifier, isLeft: _, ...options } = record
-    return {
-      ...options,
-      ...parsed,
-      subscriber: this,
-      subscriptionIdentifiers:
-        subscriptionIdentifier === undefined ? NO_IDENTIFIERS : [subscriptionIdentifier],
-    }
-  }
-
-  #index(record: SubscriptionRecord): LocalSubscription {
-    const { index, interest } = this.#services
-    const subscription = this.#localOf(record)
-    this.subscriptions.set(record.filter, subscription)
-    if (index.add(subscription)) {
-      const { filter, group } = subscription
-      if (group === undefined) interest.added(filter)
-      else interest.groupChanged(group, filter, index.memberCount(group, filter))
-    }
-    return subscription
-  }
-
-  #unindex({ filter, group }: LocalSubscription): void {
-    const { index, interest } = this.#services
-    if (!index.remove(filter, group, this)) return
-    if (group === undefined) interest.removed(filter)
-    else interest.groupChanged(group, filter, index.memberCount(group, filter))
-  }
 }
 
 function isExpired({ expiresAtMs }: Publication, nowMs: number): boolean {
   return expiresAtMs !== undefined && expiresAtMs <= nowMs
 }
 
-const NO_IDENTIFIERS: readonly number[] = []
 const NO_TAILS: readonly TailMark[] = []

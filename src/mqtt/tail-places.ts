@@ -32,7 +32,7 @@ export class TailPlaces {
   follow(entry: QueuedRecord): void {
     const { publication, position } = entry
     const session = this.#session
-    const wanted = position < this.#restTo ? 'queued' : session.wants(entry)
+    const wanted = position < this.#restTo ? 'queued' : session.subscriptions.kindFor(entry)
     if (wanted === undefined) {
       if (entry.target !== undefined) this.left.push(entry)
       return

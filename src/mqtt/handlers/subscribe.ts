@@ -93,8 +93,8 @@ function awaitBarrier(
         codes[index] = reason.unspecifiedError
         // Changed once more since, or the session is gone: not this SUBSCRIBE's any more.
         if (session.subscriptions.get(text) !== subscription) continue
-        if (before === undefined) session.unsubscribe(text)
-        else session.subscribe(recordOf(text, before))
+        if (before === undefined) session.subscriptions.remove(text)
+        else session.subscriptions.add(recordOf(text, before))
       }
       slot.bytes = encodeSuback(version, slot.packetId, codes)
       slot.afterwards = undefined
@@ -125,7 +125,7 @@ function subscribe(
   { topic, qos, nl, rap }: ISubscription,
   subscriptionIdentifier: number | undefined,
 ): LocalSubscription {
-  return session.subscribe({
+  return session.subscriptions.add({
     filter: topic,
     qos,
     noLocal: nl ?? false,
@@ -148,7 +148,7 @@ export function handleUnsubscribe(connection: ClientConnection, packet: IUnsubsc
     return 'retry'
   }
   const codes = packet.unsubscriptions.map(filter =>
-    session.unsubscribe(filter) ? reason.success : reason.noSubscriptionExisted,
+    session.subscriptions.remove(filter) ? reason.success : reason.noSubscriptionExisted,
   )
   const packetId = packet.messageId ?? 0
   const slot = connection.openSlot(0, packetId, encodeUnsuback(connection.version, packetId, codes))

@@ -5,6 +5,7 @@
  */
 import { Presence } from '../../../coordination/presence.ts'
 import { ClientConnection } from '../../../src/mqtt/client-connection.ts'
+import { SessionSubscriptions } from '../../../src/mqtt/session-subscriptions.ts'
 import { Session } from '../../../src/mqtt/session.ts'
 import { WillScheduler } from '../../../src/mqtt/will-scheduler.ts'
 import type { BrokerNode } from '../../../src/node/broker-node.ts'
@@ -185,7 +186,7 @@ export const plantedBugs = {
   'a message is overtaken by later ones': inBrokers(overtake),
   'nobody is disconnected by a later CONNECT': inBrokers(keepOldConnections),
   'sessions are begun anew': inBrokers(beginAnew),
-  'UNSUBSCRIBE does nothing': () => (Session.prototype.unsubscribe = () => true),
+  'UNSUBSCRIBE does nothing': () => (SessionSubscriptions.prototype.remove = () => true),
   'retained messages of other nodes are ignored': inBrokers(keepRetainedToItself),
   'payloads that other nodes keep are not fetched': inBrokers(({ retainedPlacement }) => {
     retainedPlacement.fetch = (_entry, done) => done(undefined)
