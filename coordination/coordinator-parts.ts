@@ -28,6 +28,7 @@ import { ModeDriver } from './mode-driver.ts'
 import { ModeFollower } from './mode-follower.ts'
 import type { NodeLeaseOptions } from './node-lease.ts'
 import { ObservedStore } from './observed-store.ts'
+import { OwnershipCheck } from './ownership-check.ts'
 import { Presence } from './presence.ts'
 import { Promises } from './promises.ts'
 import { Registration } from './registration.ts'
@@ -70,8 +71,6 @@ interface PartsListener {
   onSuspended(reason: string): void
   onResumed(lostClientIds: readonly ClientId[], wasAway: boolean): void
   onFailed(error: GrapevineError): void
-  /** As `PresenceListener.findLost`. */
-  findLost(): Promise<readonly ClientId[]>
   readonly publishWill: PublishWill
 }
 
@@ -97,6 +96,7 @@ export class CoordinatorParts {
   readonly handoff: SessionHandoff
   readonly handoffOwner: HandoffOwner
   readonly claims: SessionClaims
+  readonly ownershipCheck: OwnershipCheck
 
   constructor(ports: CoordinatorPorts, options: CoordinatorOptions, listener: PartsListener) {
     const { transport, clock, logger, epochMemory: memory = FORGETFUL } = ports
@@ -129,7 +129,7 @@ export class CoordinatorParts {
       onSuspended: reason => listener.onSuspended(reason),
       onResumed: (lost, wasAway) => listener.onResumed(lost, wasAway),
       onFailed: error => listener.onFailed(error),
-      findLost: () => listener.findLost(),
+      findLost: () => this.ownershipCheck.findLost(),
       settleEpoch: () => this.epoch.settle(),
     })
     this.membership = new Membership(this.keys, logger, {
@@ -217,6 +217,11 @@ export class CoordinatorParts {
       isAwaitingOwners: () => options.onOwnerLost === 'wait' && this.epoch.awaited.length > 0,
       isStaged: clientId => this.transfer.isStaged(clientId),
       ask: (owner, request, token, withinMs) => this.handoff.ask(owner, request, token, withinMs),
+    })
+    const { epoch, registration, presence, promises, claims } = this
+    this.ownershipCheck = new OwnershipCheck({
+      ...context,
+      ...{ leaseTtlMs, epoch, registration, presence, promises, claims },
     })
   }
 }

@@ -4,7 +4,7 @@
  * It passes events between its parts and to its listeners; each rule lives in the part that keeps it. It does not open
  * links: who listens to `onMembersChanged` tells the transport. It closes neither store nor transport.
  */
-import { errorMessage, GrapevineError } from '../src/core/errors.ts'
+import { errorMessage, type GrapevineError } from '../src/core/errors.ts'
 import type { ClientId, FencingToken, Incarnation, NodeId } from '../src/core/ids.ts'
 import type { Member, MemberDescription, MemberLoad, MemberState } from '../src/core/ports/membership.ts'
 import type { LeaderCensus, LeaderStatus } from '../src/core/ports/node-control.ts'
@@ -16,7 +16,6 @@ import type {
   SessionOwnership,
 } from '../src/core/ports/session-ownership.ts'
 import type { ClaimStats } from './claim-stats.ts'
-import { pause } from './backoff.ts'
 import { CoordinatorParts, type CoordinatorOptions, type CoordinatorPorts } from './coordinator-parts.ts'
 import { encodeDrained } from './leader-deaths.ts'
 import type { LeaderDuties } from './leader-duties.ts'
@@ -25,9 +24,7 @@ import type { LeadershipStats } from './leadership.ts'
 import type { ModeFollower } from './mode-follower.ts'
 import { leftMeanwhile } from './registration.ts'
 import type { RouteRecords } from './route-records.ts'
-import { findTaken } from './session-lost.ts'
-import { findSuperseded, readBack, type OwnedSession } from './session-readback.ts'
-import type { StoredOwnership } from './session-record.ts'
+import type { OwnedSession } from './session-readback.ts'
 import type { SessionHandoff } from './session-handoff.ts'
 import type { SessionTransfer, StagedSession } from './session-transfer.ts'
 import { isPresent, persistently } from './store-calls.ts'
@@ -55,8 +52,6 @@ export class Coordinator implements SessionOwnership {
   readonly #options: CoordinatorOptions
   readonly #parts: CoordinatorParts
   #holder: SessionHolder | undefined
-  /** Clients whose wills the leader published while this node was away. */
-  #publishedWills: readonly ClientId[] = []
   readonly #listeners: CoordinatorListener[] = []
   #publishWill: PublishWill = () => Promise.reject(new Error('nobody publishes wills yet'))
   #isJoined = false
@@ -72,7 +67,6 @@ export class Coordinator implements SessionOwnership {
       onSuspended: reason => this.#emit(listener => listener.onSuspended?.(reason)),
       onResumed: (lost, wasAway) => this.#onResumed(lost, wasAway),
       onFailed: error => this.#onFailed(error),
-      findLost: () => this.#findLost(),
       publishWill: will => this.#publishWill(will),
     })
   }
@@ -239,6 +233,7 @@ export class Coordinator implements SessionOwnership {
     this.#parts.claims.serve(holder)
     this.#parts.transfer.serve(holder)
     this.#parts.handoffOwner.serve(holder)
+    this.#parts.ownershipCheck.serve(holder)
   }
 
   /** Names who publishes the wills of dead nodes' clients while this node leads. */
@@ -291,17 +286,9 @@ export class Coordinator implements SessionOwnership {
    * store was replaced since this node last saw it, or is while they are looked up, a record that is gone says nothing: it is
    * written again, unless others have claimed the session. Rejects with COORDINATION_UNAVAILABLE.
    */
-  async verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
-    const { epoch, claims } = this.#parts
-    return persistently(this.#ports, VERIFY_PATIENCE_MS, async () => {
-      const { current } = epoch
-      const superseded = await (epoch.claimed === current ? this.#readBack(sessions) : claims.reclaimAll())
-      // What the store said that came in its place says nothing of what it was asked for.
-      if (epoch.current !== current)
-        throw new GrapevineError('COORDINATION_UNAVAILABLE', 'the coordination store was replaced')
-      this.#noteClaimed(current)
-      return superseded
-    })
+  verifyStored(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
+    const { ownershipCheck } = this.#parts
+    return persistently(this.#ports, VERIFY_PATIENCE_MS, () => ownershipCheck.findSuperseded(sessions))
   }
 
   /**
@@ -370,58 +357,9 @@ export class Coordinator implements SessionOwnership {
     })
   }
 
-  /** What was taken while this node was not registered; after the store was replaced, what others claimed before it did. */
-  async #findLost(): Promise<readonly ClientId[]> {
-    const { store, keys, epoch, claims, promises, presence, registration } = this.#parts
-    const { current } = epoch
-    if (epoch.claimed === current) {
-      const self = { nodeId: this.#options.nodeId, incarnation: this.incarnation }
-      this.#publishedWills = await claims.findPublishedWills()
-      const taken = await findTaken(store, keys, self, claims.owned())
-      // Claims of what this life has not claimed yet are noted under the life whose it was, if at all.
-      const superseded = new Set(await this.#readBack(claims.unclaimed()))
-      // Those that have been given away meanwhile stay until all has followed them.
-      const left = claims.unclaimed().map(({ clientId }) => clientId)
-      return [...taken, ...left.filter(clientId => superseded.has(clientId))]
-    }
-    promises.reset()
-    claims.start(this.incarnation, current)
-    const lost = [...(await claims.reclaimAll())]
-    if (presence.mayHaveLost) {
-      const { clock } = this.#ports
-      await pause(clock, Math.max(0, epoch.replacedMs + this.#options.leaseTtlMs - clock.now()))
-      lost.push(...(await findSuperseded(store, keys, registration.key, claims.owned())))
-    }
-    this.#noteClaimed(current)
-    this.#ports.logger.info('everything is registered and claimed again in the replaced coordination store', {
-      epoch: current,
-      sessions: this.#parts.claims.owned().length - lost.length,
-      lost: lost.length,
-    })
-    return lost
-  }
-
-  /** A claim that met this node's own record was one upon the state on its disk, where it was made by a life on that disk. */
-  async #readBack(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
-    const { store, keys, registration } = this.#parts
-    const isRenewal = ({ node, incarnation, how }: StoredOwnership): boolean =>
-      how === 'reconnect' && registration.isProvenDead({ nodeId: node, incarnation })
-    const { superseded, renewed } = await readBack(store, keys, registration.key, sessions, isRenewal)
-    for (const { clientId, token } of renewed) this.#holder?.renew(clientId, token)
-    return superseded
-  }
-
-  /** The others wait for this node no more, if they did. */
-  #noteClaimed(current: number): void {
-    const { epoch, presence } = this.#parts
-    epoch.noteClaimed(current)
-    presence.describe({ claimedEpoch: current })
-  }
-
   #onResumed(lost: readonly ClientId[], wasAway: boolean): void {
     this.#parts.claims.surrender(lost)
-    for (const clientId of this.#publishedWills) this.#holder?.willPublished(clientId)
-    this.#publishedWills = []
+    this.#parts.ownershipCheck.resumed()
     this.#emit(listener => listener.onResumed?.(lost, wasAway))
   }
 
