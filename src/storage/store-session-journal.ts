@@ -44,22 +44,11 @@ import {
   encodeSubscription,
   encodeWill,
 } from './session-record-codec.ts'
-
-/** Which rows a session has in the store. */
-interface Rows {
-  readonly slot: Slot
-  readonly prefix: string
-  filters: Set<string> | undefined
-  positions: Set<number> | undefined
-  received: Set<number> | undefined
-  /** Keys. */
-  known: Set<string> | undefined
-  hasWill: boolean
-}
+import { SessionRows } from './session-rows.ts'
 
 interface Estate {
   readonly clientId: ClientId
-  readonly rows: Rows
+  readonly rows: SessionRows
   readonly positions: Set<number>
 }
 
@@ -76,8 +65,8 @@ interface LoadedSession extends StoredSession {
 /**
  * The session journal on the node's own store, one row per thing a session has (session-keys.ts).
  *
- * It remembers which rows each session has, not what is in them: so `deleteSession` is one atomic batch that reads
- * nothing, and `load` need not sweep. The cost is a set entry per subscription and per queued message, beside the
+ * It remembers which rows each session has (session-rows.ts), not what is in them: so `deleteSession` is one atomic batch
+ * that reads nothing, and `load` need not sweep. The cost is a set entry per subscription and per queued message, beside the
  * message itself that the session holds in memory anyway. Invariant: that index equals the keys of the store with every
  * appended batch applied, provided that `load` ran to its end before the first change to a store that holds sessions.
  *
@@ -85,8 +74,8 @@ interface LoadedSession extends StoredSession {
  */
 export class StoreSessionJournal implements SessionJournal {
   readonly #writer: JournalWriter
-  readonly #rows = new Map<ClientId, Rows>()
-  readonly #staged = new Map<ClientId, Rows>()
+  readonly #rows = new Map<ClientId, SessionRows>()
+  readonly #staged = new Map<ClientId, SessionRows>()
   readonly #estates = new Map<EstateId, Estate>()
   /** Slots that estates lie in. */
   readonly #estateSlots = new Map<ClientId, Set<Slot>>()
@@ -118,7 +107,7 @@ export class StoreSessionJournal implements SessionJournal {
   }
 
   deleteSession(clientId: ClientId): number {
-    const batch = deletesOf(this.#rows.get(clientId) ?? newRows(clientId, ''))
+    const batch = (this.#rows.get(clientId) ?? new SessionRows(clientId, '')).deletes()
     this.#rows.delete(clientId)
     return this.#writer.write(batch)
   }
@@ -128,17 +117,19 @@ export class StoreSessionJournal implements SessionJournal {
     const rows = this.#existing(clientId)
     const kept = new Set(positions)
     for (const position of kept) rows.positions?.delete(position)
-    const others = deletesOf(rows).slice(1)
+    const others = rows.deletes().slice(1)
     const key = sessionKey(rows.prefix)
     const put = { type: 'put', key, value: encodeSession(key, record, { isOver: true }) } as const
     this.#rows.delete(clientId)
     this.#writer.write([put, ...others])
-    return this.#addEstate(clientId, { ...newRows(clientId, rows.slot), positions: kept })
+    const left = new SessionRows(clientId, rows.slot)
+    left.positions = kept
+    return this.#addEstate(clientId, left)
   }
 
   leave(record: SessionRecord, messages: readonly QueuedRecord[]): EstateId {
     const { clientId } = record
-    const rows = newRows(clientId, this.#freeSlot(clientId))
+    const rows = new SessionRows(clientId, this.#freeSlot(clientId))
     const key = sessionKey(rows.prefix)
     this.#writer.put(key, encodeSession(key, record, { isOver: true }))
     for (const message of messages) this.#enqueue(rows, message)
@@ -164,7 +155,7 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#writer.write(batch)
   }
 
-  #addEstate(clientId: ClientId, rows: Rows): EstateId {
+  #addEstate(clientId: ClientId, rows: SessionRows): EstateId {
     const id = ++this.#lastEstate
     this.#estates.set(id, { clientId, rows, positions: (rows.positions ??= new Set()) })
     this.#estateSlots.set(clientId, (this.#estateSlots.get(clientId) ?? new Set()).add(rows.slot))
@@ -175,9 +166,8 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#putSubscription(this.#existing(clientId), subscription)
   }
 
-  #putSubscription(rows: Rows, subscription: SubscriptionRecord): number {
-    rows.filters ??= new Set()
-    rows.filters.add(subscription.filter)
+  #putSubscription(rows: SessionRows, subscription: SubscriptionRecord): number {
+    rows.addFilter(subscription.filter)
     const key = subscriptionKey(rows.prefix, subscription.filter)
     return this.#writer.put(key, encodeSubscription(key, subscription))
   }
@@ -192,13 +182,11 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#enqueue(this.#existing(clientId), message)
   }
 
-  #enqueue(rows: Rows, message: QueuedRecord): number {
-    const positions = (rows.positions ??= new Set())
-    const sizeBefore = positions.size
-    positions.add(message.position)
+  #enqueue(rows: SessionRows, message: QueuedRecord): number {
+    const isNew = rows.addPosition(message.position)
     const key = queuedKey(rows.prefix, message.position)
     const record = encodeQueued(key, message)
-    return positions.size > sizeBefore ? this.#writer.putNew(key, record) : this.#writer.put(key, record)
+    return isNew ? this.#writer.putNew(key, record) : this.#writer.put(key, record)
   }
 
   dequeue(clientId: ClientId, position: number): number {
@@ -213,7 +201,7 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#putReleased(rows, position)
   }
 
-  #putReleased({ prefix }: Rows, position: number): number {
+  #putReleased({ prefix }: SessionRows, position: number): number {
     const key = queuedKey(prefix, position)
     return this.#writer.put(key, encodeReleased(key))
   }
@@ -222,9 +210,8 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#putReceived(this.#existing(clientId), { packetId, id })
   }
 
-  #putReceived(rows: Rows, { packetId, ...received }: ReceivedRecord): number {
-    rows.received ??= new Set()
-    rows.received.add(packetId)
+  #putReceived(rows: SessionRows, { packetId, ...received }: ReceivedRecord): number {
+    rows.addReceived(packetId)
     const key = receivedKey(rows.prefix, packetId)
     return this.#writer.put(key, encodeReceived(key, received))
   }
@@ -239,9 +226,9 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#putKnown(this.#existing(clientId), known)
   }
 
-  #putKnown(rows: Rows, { id }: KnownRecord): number {
+  #putKnown(rows: SessionRows, { id }: KnownRecord): number {
     const key = knownKey(rows.prefix, id)
-    rows.known = (rows.known ?? new Set()).add(key)
+    rows.addKnown(key)
     return this.#writer.put(key, encodeKnown(key))
   }
 
@@ -257,7 +244,7 @@ export class StoreSessionJournal implements SessionJournal {
     return this.#putWill(this.#existing(clientId), will)
   }
 
-  #putWill(rows: Rows, will: WillRecord): number {
+  #putWill(rows: SessionRows, will: WillRecord): number {
     rows.hasWill = true
     const key = willKey(rows.prefix)
     return this.#writer.put(key, encodeWill(key, will))
@@ -275,11 +262,11 @@ export class StoreSessionJournal implements SessionJournal {
     const { clientId } = record
     const before = this.#staged.get(clientId)
     this.#staged.delete(clientId)
-    const rows = newRows(clientId, this.#freeSlot(clientId))
+    const rows = new SessionRows(clientId, this.#freeSlot(clientId))
     const key = sessionKey(rows.prefix)
     this.#staged.set(clientId, rows)
     const put = { type: 'put', key, value: encodeSession(key, record, { staged: origin }) } as const
-    return this.#writer.write(before === undefined ? [put] : [...deletesOf(before), put])
+    return this.#writer.write(before === undefined ? [put] : [...before.deletes(), put])
   }
 
   stage(clientId: ClientId, part: SessionPart): number {
@@ -298,8 +285,7 @@ export class StoreSessionJournal implements SessionJournal {
         return this.appended
       case 'entry':
         if (!('isReleased' in part.entry)) return this.#enqueue(rows, part.entry)
-        rows.positions ??= new Set()
-        rows.positions.add(part.entry.position)
+        rows.addPosition(part.entry.position)
         return this.#putReleased(rows, part.entry.position)
     }
   }
@@ -308,7 +294,7 @@ export class StoreSessionJournal implements SessionJournal {
     const rows = this.#staged.get(clientId)
     if (rows === undefined) return this.appended
     this.#staged.delete(clientId)
-    return this.#writer.write(deletesOf(rows))
+    return this.#writer.write(rows.deletes())
   }
 
   activateStaged(record: SessionRecord): number {
@@ -321,12 +307,12 @@ export class StoreSessionJournal implements SessionJournal {
     this.#rows.set(clientId, staged)
     const key = sessionKey(staged.prefix)
     const put = { type: 'put', key, value: encodeSession(key, record) } as const
-    return this.#writer.write(replaced === undefined ? [put] : [...deletesOf(replaced), put])
+    return this.#writer.write(replaced === undefined ? [put] : [...replaced.deletes(), put])
   }
 
   async *load(): AsyncIterable<StoredSession> {
     let current: LoadedSession | undefined
-    let rows: Rows | undefined
+    let rows: SessionRows | undefined
     // The keys of one slot lie together, its session record first.
     for await (const [key, value] of this.#writer.range(SESSIONS_PREFIX)) {
       const parsed = parseKey(key)
@@ -342,7 +328,7 @@ export class StoreSessionJournal implements SessionJournal {
           known: [],
           will: undefined,
         }
-        rows = newRows(clientId, slot)
+        rows = new SessionRows(clientId, slot)
         if (isOver) {
           current.estate = this.#addEstate(clientId, rows)
           continue
@@ -358,23 +344,20 @@ export class StoreSessionJournal implements SessionJournal {
       switch (parsed.type) {
         case 'subscription':
           current.subscriptions.push({ filter: parsed.filter, ...decodeSubscription(key, value) })
-          rows.filters ??= new Set()
-          rows.filters.add(parsed.filter)
+          rows.addFilter(parsed.filter)
           break
         case 'queued':
           current.queue.push({ position: parsed.position, ...decodeQueueEntry(key, value) })
-          rows.positions ??= new Set()
-          rows.positions.add(parsed.position)
+          rows.addPosition(parsed.position)
           break
         case 'received':
           current.received.push({ packetId: parsed.packetId, ...decodeReceived(key, value) })
-          rows.received ??= new Set()
-          rows.received.add(parsed.packetId)
+          rows.addReceived(parsed.packetId)
           break
         case 'known':
           checkKnown(key, value)
           current.known.push({ id: parsed.id })
-          rows.known = (rows.known ?? new Set()).add(key)
+          rows.addKnown(key)
           break
         case 'will':
           current.will = decodeWill(key, value)
@@ -384,10 +367,10 @@ export class StoreSessionJournal implements SessionJournal {
     if (current !== undefined) yield current
   }
 
-  #add(clientId: ClientId): Rows {
+  #add(clientId: ClientId): SessionRows {
     const known = this.#rows.get(clientId)
     if (known !== undefined) return known
-    const rows = newRows(clientId, this.#freeSlot(clientId))
+    const rows = new SessionRows(clientId, this.#freeSlot(clientId))
     this.#rows.set(clientId, rows)
     return rows
   }
@@ -403,31 +386,9 @@ export class StoreSessionJournal implements SessionJournal {
   }
 
   /** A row without its session's record could not be loaded again: the caller's invariant, checked here. */
-  #existing(clientId: ClientId): Rows {
+  #existing(clientId: ClientId): SessionRows {
     const rows = this.#rows.get(clientId)
     if (rows === undefined) throw new Error(`no session ${JSON.stringify(clientId)} is in the journal`)
     return rows
-  }
-}
-
-function deletesOf({ prefix, filters, positions, received, known, hasWill }: Rows): StoreOperation[] {
-  const batch: StoreOperation[] = [{ type: 'del', key: sessionKey(prefix) }]
-  for (const filter of filters ?? []) batch.push({ type: 'del', key: subscriptionKey(prefix, filter) })
-  for (const position of positions ?? []) batch.push({ type: 'del', key: queuedKey(prefix, position) })
-  for (const packetId of received ?? []) batch.push({ type: 'del', key: receivedKey(prefix, packetId) })
-  for (const key of known ?? []) batch.push({ type: 'del', key })
-  if (hasWill) batch.push({ type: 'del', key: willKey(prefix) })
-  return batch
-}
-
-function newRows(clientId: ClientId, slot: Slot): Rows {
-  return {
-    slot,
-    prefix: clientPrefix(clientId, slot),
-    filters: undefined,
-    positions: undefined,
-    received: undefined,
-    known: undefined,
-    hasWill: false,
   }
 }
