@@ -66,6 +66,8 @@ export class PeerForwarder implements Forwarder {
   /** Time from a publication's forwarding to its acceptance by the peer, outboxes left aside. */
   readonly acceptLatency = new LatencyHistogram()
   readonly peers: ForwardPeers
+  /** `peers.byId`, which is asked for every publication. */
+  readonly #byId: ReadonlyMap<NodeId, ForwardPeer>
   readonly #components: ForwarderComponents
   readonly #options: ForwarderOptions
   readonly #flushes: FlushRounds
@@ -104,10 +106,11 @@ export class PeerForwarder implements Forwarder {
         onForgotten: () => this.#flushes.changed(),
       },
     )
-    this.#flushes = new FlushRounds(components, this.peers.byId)
+    this.#byId = this.peers.byId
+    this.#flushes = new FlushRounds(components, this.#byId)
     this.#debts = new PublisherDebts(
       { ...components, receiver: this.#receiver, stats: this.stats },
-      this.peers.byId,
+      this.#byId,
       (nodeId, peer) => this.#added(nodeId, peer),
     )
     transport.onFrame('forward', (from, frame) => this.#onFrame(from, frame))
@@ -127,7 +130,7 @@ export class PeerForwarder implements Forwarder {
 
   /** Whether nothing is left that some node has not accepted. */
   get owesNothing(): boolean {
-    return [...this.peers.byId.values()].every(({ queue }) => queue.count === 0)
+    return [...this.#byId.values()].every(({ queue }) => queue.count === 0)
   }
 
   get heldBack(): number {
@@ -200,7 +203,7 @@ export class PeerForwarder implements Forwarder {
     acceptance: Acceptance | undefined,
     attempt: number,
   ): void {
-    const peer = this.peers.byId.get(nodeId)
+    const peer = this.#byId.get(nodeId)
     if (peer === undefined || peer.presence === 'forgotten' || this.#isStopped) return // left in this very turn
     const { current } = this.#point
     if (current === undefined) {
@@ -298,14 +301,14 @@ export class PeerForwarder implements Forwarder {
 
   /** When both the link and the membership know the peer. */
   #greet(nodeId: NodeId): void {
-    const peer = this.peers.byId.get(nodeId)
+    const peer = this.#byId.get(nodeId)
     if (peer === undefined || this.#links.get(nodeId) !== peer.incarnation) return
     this.#receiver.greet(nodeId, peer.incarnation)
   }
 
   #onPeerDown({ nodeId, incarnation }: PeerAddress): void {
     if (this.#links.get(nodeId) === incarnation) this.#links.delete(nodeId)
-    const peer = this.peers.byId.get(nodeId)
+    const peer = this.#byId.get(nodeId)
     if (peer?.incarnation !== incarnation) return
     peer.isResumed = false
     this.#flushes.linkDown(peer)
@@ -313,7 +316,7 @@ export class PeerForwarder implements Forwarder {
   }
 
   #onDrain(nodeId: NodeId): void {
-    const peer = this.peers.byId.get(nodeId)
+    const peer = this.#byId.get(nodeId)
     if (peer === undefined) return
     this.#greet(nodeId)
     this.#sendWaiting(nodeId, peer)
@@ -323,7 +326,7 @@ export class PeerForwarder implements Forwarder {
   }
 
   #onFrame(from: PeerAddress, frame: Uint8Array): void {
-    const peer = this.peers.byId.get(from.nodeId)
+    const peer = this.#byId.get(from.nodeId)
     if (peer === undefined || peer.incarnation !== from.incarnation || this.#isStopped) return
     const isSound = hasPackets(frame)
       ? this.#receiver.takePackets(from.nodeId, frame)
@@ -381,7 +384,7 @@ export class PeerForwarder implements Forwarder {
 
   #onCommitted(upTo: number): void {
     this.#receiver.onCommitted(upTo)
-    for (const [nodeId, peer] of this.peers.byId) {
+    for (const [nodeId, peer] of this.#byId) {
       if (peer.queue.isDurable) peer.queue.onCommitted(upTo)
       if (peer.queue.isDurable || peer.isHeldBack) this.#sendWaiting(nodeId, peer)
     }
