@@ -21,7 +21,11 @@ export interface ChaosPlan extends Omit<ChaosOptions, 'seed' | 'isDetailed'> {
 }
 
 export interface ChaosSummary {
+  /** Run to their end. */
   readonly seeds: number
+  readonly seedsAsked: number
+  /** It was told to stop before all were run. */
+  readonly isInterrupted: boolean
   readonly failed: readonly SeedFailure[]
   readonly publishes: number
   readonly deliveries: number
@@ -78,7 +82,8 @@ export async function chaos(
   } finally {
     await pool.close()
   }
-  return { ...sums, failed }
+  const { seeds: seedsAsked } = plan
+  return { ...sums, seedsAsked, isInterrupted: sums.seeds < seedsAsked, failed }
 }
 
 /** One run with everything kept that a reader of its timeline wants. */
@@ -119,15 +124,22 @@ export function describeFailure({ seed, commit, violations, faults, replay }: Se
   return [`seed ${seed} failed at commit ${commit}`, ...lines, ...shrunk, `  replay: ${replay}`].join('\n')
 }
 
-/** The timeline of one run, with the violations where they showed. */
-export function describeRun({
-  seed,
-  faults,
-  violations,
-  timeline,
-  traceHash,
-  virtualMs,
-}: ChaosResult): string {
+/** One line, or two when it was cut short: what has not been run says nothing. */
+export function describeSummary(summary: ChaosSummary): string {
+  const { seeds, seedsAsked, isInterrupted, failed, publishes, deliveries, virtualMs } = summary
+  const counts =
+    `${seeds} seeds, ${failed.length} failed; ${Math.round(virtualMs / 60_000)} virtual minutes, ` +
+    `${publishes} messages published, ${deliveries} delivered`
+  return isInterrupted
+    ? `interrupted: ${seeds} of ${seedsAsked} seeds were run, the others were not\n${counts}`
+    : counts
+}
+
+/** The timeline of one run of the code of `commit`, with the violations where they showed. */
+export function describeRun(
+  { seed, faults, violations, timeline, traceHash, virtualMs }: ChaosResult,
+  commit: string,
+): string {
   const plan = faults.map(
     (fault, index) => `  ${index}. at ${(fault.atMs / 1000).toFixed(2)} s ${describeFault(fault)}`,
   )
@@ -136,7 +148,7 @@ export function describeRun({
       `${(atMs / 1000).toFixed(3).padStart(9)}  invariant ${invariant} (${checker}): ${detail}`,
   )
   return [
-    `seed ${seed}: faults`,
+    `seed ${seed} at commit ${commit}: faults`,
     ...plan,
     'timeline (virtual seconds)',
     ...timeline,

@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import type { CommandModule } from 'yargs'
-import { packageVersion } from '../../../config/package-version.ts'
 import { say } from '../../faults.ts'
+import { commit } from './commit.ts'
 import { wholeNumber } from './numbers.ts'
 import { runOf, runOptions, type RunArguments } from './run-options.ts'
 
@@ -32,7 +31,7 @@ export const chaosCommand: CommandModule<object, ChaosArguments> = {
       })
       .options(runOptions),
   handler: async argv => {
-    const { chaos, describeFailure } = await import('../../../../sim/chaos/chaos-command.ts')
+    const { chaos, describeFailure, describeSummary } = await import('../../../../sim/chaos/chaos-command.ts')
     const stop = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
     const plan = {
@@ -52,29 +51,7 @@ export const chaosCommand: CommandModule<object, ChaosArguments> = {
       },
       stop.signal,
     )
-    const { seeds, failed, publishes, deliveries, virtualMs } = summary
-    if (argv.json) console.log(JSON.stringify(summary, undefined, 2))
-    else
-      console.log(
-        `${seeds} seeds, ${failed.length} failed; ${Math.round(virtualMs / 60_000)} virtual minutes, ` +
-          `${publishes} messages published, ${deliveries} delivered`,
-      )
-    process.exitCode = failed.length === 0 && seeds === plan.seeds ? 0 : 1
+    console.log(argv.json ? JSON.stringify(summary, undefined, 2) : describeSummary(summary))
+    process.exitCode = summary.failed.length === 0 && !summary.isInterrupted ? 0 : 1
   },
-}
-
-/** Of the working tree, or of the package. */
-function commit(): string {
-  try {
-    const run = (args: readonly string[]): string =>
-      execFileSync('git', [...args], {
-        cwd: import.meta.dirname,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      }).trim()
-    const hash = run(['rev-parse', '--short', 'HEAD'])
-    return run(['status', '--porcelain', '--untracked-files=no']) === '' ? hash : `${hash} with changes`
-  } catch {
-    return packageVersion()
-  }
 }

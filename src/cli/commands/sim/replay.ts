@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs'
+import { commit } from './commit.ts'
 import { wholeNumber } from './numbers.ts'
 import { runOf, runOptions, type RunArguments } from './run-options.ts'
 
@@ -23,13 +24,16 @@ export const replayCommand: CommandModule<object, ReplayArguments> = {
       .options(runOptions),
   handler: async argv => {
     const { describeRun, replay } = await import('../../../../sim/chaos/chaos-command.ts')
+    const code = commit()
     const result = await replay({
       seed: wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1),
       isDetailed: argv.detail,
       keptFaults: indices(argv.faults),
       ...runOf(argv),
     })
-    console.log(argv.json ? JSON.stringify(result, undefined, 2) : describeRun(result))
+    console.log(
+      argv.json ? JSON.stringify({ commit: code, ...result }, undefined, 2) : describeRun(result, code),
+    )
     process.exitCode = result.violations.length === 0 ? 0 : 1
   },
 }
