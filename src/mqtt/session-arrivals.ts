@@ -14,16 +14,12 @@ import type { ClientId, FencingToken, Incarnation, NodeId } from '../core/ids.ts
 import { compareTokens } from '../core/ids.ts'
 import type {
   KnownRecord,
-  ReceivedRecord,
   QueuedRecord,
   SessionPart,
   SessionRecord,
   StagedOrigin,
-  StoredQueueEntry,
   StoredSession,
-  SubscriptionRecord,
   TailMark,
-  WillRecord,
 } from '../core/ports/session-journal.ts'
 import type { Debt } from '../core/ports/routing.ts'
 import type { MessageId } from '../core/publication.ts'
@@ -37,7 +33,7 @@ import type { MqttServices } from './mqtt-services.ts'
 import { SessionArrival, type IdBudget } from './session-arrival.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 import { Session } from './session.ts'
-import { parseFilter } from './shared-filter.ts'
+import { StagedSession } from './staged-session.ts'
 import { behind, directFrom, givenUp, heldAt, heldFrom, markOf, restAtOf } from './tail-marks.ts'
 import { TailPlaces } from './tail-places.ts'
 
@@ -50,19 +46,6 @@ const REMEMBER_MS = 60_000
 /** A barrier attempt, and the time between two: the old owner stays in the routes as long as it takes. */
 const BARRIER_MS = 5000
 const BARRIER_PAUSE_MS = 500
-
-interface StagedSession {
-  readonly record: SessionRecord
-  readonly origin: StagedOrigin
-  readonly subscriptions: SubscriptionRecord[]
-  readonly queue: StoredQueueEntry[]
-  readonly sent: Set<number>
-  readonly received: ReceivedRecord[]
-  readonly known: KnownRecord[]
-  readonly debts: Debt[]
-  debtBytes: number
-  will: WillRecord | undefined
-}
 
 export class SessionArrivals {
   readonly #services: MqttServices
@@ -80,14 +63,14 @@ export class SessionArrivals {
 
   beginStaged(record: SessionRecord, origin: StagedOrigin): void {
     this.#services.journal.beginStaged(record, origin)
-    this.#staged.set(record.clientId, newStaged(record, origin))
+    this.#staged.set(record.clientId, new StagedSession(record, origin))
   }
 
   stage(clientId: ClientId, part: SessionPart): boolean {
     const staged = this.#staged.get(clientId)
-    if (staged === undefined || !isPossible(staged, part)) return false
+    if (staged === undefined || !staged.mayHave(part)) return false
     this.#services.journal.stage(clientId, part)
-    add(staged, part)
+    staged.add(part)
     return true
   }
 
@@ -99,18 +82,10 @@ export class SessionArrivals {
     return this.#staged.has(clientId)
   }
 
-  /** What was staged when the process died; which of its messages had been sent is not stored, but none that waited for a tail. */
+  /** What was staged when the process died. */
   restore(stored: StoredSession, origin: StagedOrigin): void {
-    const staged = newStaged(stored.session, origin)
-    staged.subscriptions.push(...stored.subscriptions)
-    staged.queue.push(...stored.queue)
-    const held = heldFrom(stored.session.tails ?? [])
-    for (const { position } of stored.queue.slice(0, this.#services.options.inflightMax))
-      if (position < held) staged.sent.add(position)
-    staged.received.push(...stored.received)
-    staged.known.push(...stored.known)
-    staged.will = stored.will
-    this.#staged.set(stored.session.clientId, staged)
+    const { inflightMax } = this.#services.options
+    this.#staged.set(stored.session.clientId, StagedSession.restore(stored, origin, inflightMax))
   }
 
   staged(): readonly { readonly clientId: ClientId; readonly from: StagedOrigin }[] {
@@ -362,42 +337,4 @@ function closePassed({ queue }: Session, tails: readonly TailMark[]): void {
 function letGo(session: Session): void {
   session.queue.holdFrom = heldFrom(session.tails)
   session.pump()
-}
-
-function newStaged(record: SessionRecord, origin: StagedOrigin): StagedSession {
-  const lists = { subscriptions: [], queue: [], sent: new Set<number>(), received: [], known: [], debts: [] }
-  return { record, origin, ...lists, debtBytes: 0, will: undefined }
-}
-
-/** Whether a session can have that, behind what it has. */
-function isPossible({ queue, debts, debtBytes }: StagedSession, part: SessionPart): boolean {
-  if (part.type === 'subscription') return parseFilter(part.subscription.filter) !== undefined
-  if (part.type === 'received') return part.packetId > 0
-  if (part.type === 'debt')
-    return debts.length < limits.debtsMax && debtBytes + part.debt.frame.length <= limits.debtBytesMax
-  return part.type !== 'entry' || part.entry.position > (queue.at(-1)?.position ?? -1)
-}
-
-function add(staged: StagedSession, part: SessionPart): void {
-  switch (part.type) {
-    case 'subscription':
-      staged.subscriptions.push(part.subscription)
-      break
-    case 'received':
-      staged.received.push({ packetId: part.packetId, id: part.id, isFromElsewhere: true })
-      break
-    case 'will':
-      staged.will = part.will
-      break
-    case 'known':
-      staged.known.push(part)
-      break
-    case 'debt':
-      staged.debts.push(part.debt)
-      staged.debtBytes += part.debt.frame.length
-      break
-    case 'entry':
-      staged.queue.push(part.entry)
-      if (part.wasSent) staged.sent.add(part.entry.position)
-  }
 }
