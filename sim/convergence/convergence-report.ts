@@ -1,36 +1,24 @@
-import type { Constants } from '../constants/constants.ts'
 import { constantMeanings } from '../constants/constants.ts'
-import type { Cell, Chart, Report, Section, Table } from '../report/report.ts'
+import type { Cell, Chart, Report, Section } from '../report/report.ts'
+import { costSection } from './cost-section.ts'
+import { cutText, partitionSections } from './partition-section.ts'
 import { placements } from './placed-network.ts'
-import { usedConstants, type Misses, type PointResult, type PointSettings } from './point.ts'
+import { usedConstants, type Misses, type PointResult } from './point.ts'
+import {
+  CURVES_MAX,
+  fieldTexts,
+  runCells,
+  runName,
+  runTable,
+  soundRuns,
+  type Convergence,
+  type SweptField,
+} from './run-names.ts'
 import { sweptFields, type Scenario } from './scenario.ts'
-
-export interface Convergence {
-  readonly scenario: Scenario
-  readonly constants: Constants
-  /** All that were asked for, and the results of those that were finished. */
-  readonly points: readonly PointSettings[]
-  readonly results: readonly PointResult[]
-}
 
 /** DESIGN section 8, "subscription spread". */
 const SPREAD_MS_MAX = 100
 const MISSED_SHARE_MAX = 0.0001
-/** A core that works more than this is late with everything. */
-const BUSY_SHARE_MAX = 0.9
-const CURVES_MAX = 8
-
-type SweptField = (typeof sweptFields)[number]
-
-const fieldTexts: Record<SweptField, { heading: string; text: (value: string | number) => string }> = {
-  profile: { heading: 'profile', text: value => `${value}` },
-  nodes: { heading: 'nodes', text: value => `${value} nodes` },
-  changesPerSecond: { heading: 'changes/s', text: value => `${value}/s` },
-  batchIntervalMs: { heading: 'batch ms', text: value => `batch ${value} ms` },
-  gossipDegree: { heading: 'degree', text: value => `degree ${value}` },
-  heartbeatMs: { heading: 'heartbeat ms', text: value => `heartbeat ${value} ms` },
-  loss: { heading: 'loss %', text: value => `${Number(value) * 100} % loss` },
-}
 
 /** The sweep as a document. */
 export function convergenceReport(convergence: Convergence): Report {
@@ -39,7 +27,12 @@ export function convergenceReport(convergence: Convergence): Report {
     ...(results.length < points.length ? [interrupted(convergence)] : []),
     ...(results.length === 0
       ? []
-      : [speed(convergence), misses(convergence), costs(convergence), ...partitions(convergence)]),
+      : [
+          speed(convergence),
+          misses(convergence),
+          costSection(convergence),
+          ...partitionSections(convergence),
+        ]),
     ...sweepMaps(convergence),
     basis(convergence),
   ]
@@ -84,10 +77,6 @@ function valuesText(field: SweptField, values: readonly (string | number)[]): st
   }
 }
 
-function cutText(cut: 'one-node' | 'half' | 'zone'): string {
-  return { 'one-node': 'one node cut off', half: 'cut in two halves', zone: 'one zone cut off' }[cut]
-}
-
 function interrupted({ points, results }: Convergence): Section {
   return {
     heading: 'Interrupted',
@@ -100,12 +89,12 @@ function speed(convergence: Convergence): Section {
   const rows = results.map(result => {
     if (result.fault !== undefined)
       return [
-        ...keys(convergence, result),
+        ...runCells(convergence, result),
         { text: 'no figures', verdict: 'bad', note: result.fault } satisfies Cell,
       ]
     const { everywhere, perNode, suback } = result
     return [
-      ...keys(convergence, result),
+      ...runCells(convergence, result),
       ms(everywhere.p50),
       ms(everywhere.p90),
       spreadCell(result),
@@ -124,7 +113,7 @@ function speed(convergence: Convergence): Section {
     x: { label: 'ms', isLogarithmic: true },
     y: { label: '% of the changes' },
     series: shown.map(result => ({
-      name: label(convergence, result),
+      name: runName(convergence, result),
       points: result.curve.map((value, index) => [value, index + 1] as const),
     })),
   }
@@ -141,16 +130,16 @@ function speed(convergence: Convergence): Section {
   return {
     heading: 'How fast',
     prose: `Milliseconds from a client’s SUBSCRIBE until its filter is in the routing index of all nodes, and of each node by itself. ${verdict}${partitioned}${more}`,
-    tables: [table(convergence, headings, rows)],
+    tables: [runTable(convergence, headings, rows)],
     charts: shown.length === 0 ? [] : [chart],
   }
 }
 
 function misses(convergence: Convergence): Section {
-  const rows = sound(convergence).map(result => {
+  const rows = soundRuns(convergence).map(result => {
     const { local, settled, quorum, all } = result.misses
     return [
-      ...keys(convergence, result),
+      ...runCells(convergence, result),
       share(local),
       missCell(settled, MISSED_SHARE_MAX, result),
       share(quorum),
@@ -173,125 +162,8 @@ function misses(convergence: Convergence): Section {
     heading: 'What was missed',
     prose:
       'Percent of the messages that went past a subscription: one is published on every other node as soon as news of the SUBACK can be there, over the shortest ways. With the barrier local that says how long the spreading takes, no more; 100 ms later, or at once with a barrier, a miss is a false negative. Refused: barriers not reached within 2 s, answered with 0x80.',
-    tables: [table(convergence, headings, rows)],
+    tables: [runTable(convergence, headings, rows)],
   }
-}
-
-function costs(convergence: Convergence): Section {
-  const shown = sound(convergence)
-  const rows = shown.map(result => {
-    const { changes, gossip, stream, settings, cpu } = result
-    const background = stream.digests / settings.seconds / settings.nodes
-    return [
-      ...keys(convergence, result),
-      per(gossip.copies, changes),
-      percent(gossip.copies === 0 ? 0 : gossip.duplicates / gossip.copies),
-      per(gossip.told + gossip.asked, changes),
-      kilobytes(gossip.bytes / changes),
-      per(stream.applied, changes),
-      per(stream.deltas, changes),
-      kilobytes(stream.bytes / changes),
-      background.toFixed(1),
-      String(result.gaps),
-      String(result.repairs),
-      percent(cpu.mean),
-      cpu.most > BUSY_SHARE_MAX
-        ? {
-            text: percent(cpu.most),
-            verdict: 'bad' as const,
-            note: 'has no time left: figures grow with the length of the run',
-          }
-        : percent(cpu.most),
-    ]
-  })
-  const headings = [
-    'gossip copies',
-    'known before',
-    'control',
-    'gossip kB',
-    'applied',
-    'deltas',
-    'stream kB',
-    'digests/s',
-    'gaps',
-    'repairs',
-    'cores busy',
-    'busiest',
-  ]
-  const bars: Chart = {
-    kind: 'bars',
-    title: 'Messages per change',
-    categories: shown.map(result => label(convergence, result)),
-    y: { label: 'messages per change, all nodes together' },
-    isStacked: true,
-    series: [
-      { name: 'gossip copies', values: shown.map(({ gossip, changes }) => gossip.copies / changes) },
-      {
-        name: 'gossip control',
-        values: shown.map(({ gossip, changes }) => (gossip.told + gossip.asked) / changes),
-      },
-      { name: 'applied', values: shown.map(({ stream, changes }) => stream.applied / changes) },
-      { name: 'deltas by stream', values: shown.map(({ stream, changes }) => stream.deltas / changes) },
-      {
-        name: 'digests and repairs',
-        values: shown.map(({ stream, changes }) => (stream.digests + stream.repairs) / changes),
-      },
-    ],
-  }
-  return {
-    heading: 'What it took',
-    prose:
-      'Per change, all nodes together: copies of its gossip message sent, how many of them arrived where it was known before, messages that tell of others or ask for them, and the bytes of all these; on streams the acknowledgements that it is applied, by which barriers are reached, the deltas that take this way when there are too many for gossip, and all bytes. Digests: sent by each node per second, with or without changes. A gap is a delta that arrived before the one it follows, a repair a part of a node’s interest that was fetched because something was lost.',
-    tables: [table(convergence, headings, rows)],
-    charts: shown.length === 0 ? [] : [bars],
-  }
-}
-
-function partitions(convergence: Convergence): readonly Section[] {
-  const { scenario, results } = convergence
-  const { partition } = scenario
-  const shown = results.filter(({ divergence }) => divergence.length > 0)
-  if (partition === undefined || shown.length === 0) return []
-  const { from, to, cut } = partition
-  const rows = shown.map(result => {
-    const during = result.divergence.filter(([at]) => at >= from && at < to).map(([, pairs]) => pairs)
-    const healed = result.divergence.find(([at, pairs]) => at >= to && pairs <= restingPairs(result, from))
-    const seconds = healed === undefined ? undefined : healed[0] - to
-    return [
-      ...keys(convergence, result),
-      String(result.settings.nodes * (result.settings.nodes - 1)),
-      String(Math.max(0, ...during)),
-      seconds === undefined ? { text: 'not within the run', verdict: 'bad' as const } : seconds.toFixed(1),
-      String(result.repairs),
-    ]
-  })
-  return [
-    {
-      heading: 'The partition',
-      prose: `From ${from} to ${to} s: ${cutText(cut)}. A pair of nodes differs when one does not have the other’s interest as it is at that moment; a few always do, while changes are on their way.`,
-      tables: [
-        table(convergence, ['pairs', 'differing at most', 'as before, s after the end', 'repairs'], rows),
-      ],
-      charts: [
-        {
-          kind: 'lines',
-          title: 'Pairs of nodes that differ',
-          x: { label: 'seconds from the first change' },
-          y: { label: 'pairs' },
-          series: shown.slice(0, CURVES_MAX).map(result => ({
-            name: label(convergence, result),
-            points: result.divergence,
-          })),
-          spans: [{ from, to, label: cutText(cut) }],
-        },
-      ],
-    },
-  ]
-}
-
-/** What is usual without a partition: the most pairs that differed before it. */
-function restingPairs({ divergence }: PointResult, from: number): number {
-  return Math.max(0, ...divergence.filter(([at]) => at < from).map(([, pairs]) => pairs))
 }
 
 /** P99 by the two fields with the most values; of the other fields the first value. */
@@ -361,43 +233,6 @@ function basis({ scenario, constants }: Convergence): Section {
   }
 }
 
-function sound({ results }: Convergence): readonly PointResult[] {
-  return results.filter(({ fault }) => fault === undefined)
-}
-
-/** Fields that differ between runs; the nodes when none does. */
-function variedFields({ scenario }: Convergence): readonly SweptField[] {
-  const varied = sweptFields.filter(field => scenario[field].length > 1)
-  return varied.length === 0 ? ['nodes'] : varied
-}
-
-function table(
-  convergence: Convergence,
-  headings: readonly string[],
-  rows: readonly (readonly Cell[])[],
-): Table {
-  const fields = variedFields(convergence)
-  return {
-    columns: [
-      ...fields.map(field => ({ heading: fieldTexts[field].heading, isNumeric: field !== 'profile' })),
-      ...headings.map(heading => ({ heading, isNumeric: true })),
-    ],
-    rows,
-  }
-}
-
-function keys(convergence: Convergence, { settings }: PointResult): readonly string[] {
-  return variedFields(convergence).map(field =>
-    String(field === 'loss' ? settings.loss * 100 : settings[field]),
-  )
-}
-
-function label(convergence: Convergence, { settings }: PointResult): string {
-  return variedFields(convergence)
-    .map(field => fieldTexts[field].text(settings[field]))
-    .join(', ')
-}
-
 /** The budget is for nodes that reach each other within one region. */
 function isJudged({ settings, fault }: PointResult): boolean {
   return fault === undefined && settings.profile !== 'three-regions' && settings.partition === undefined
@@ -422,18 +257,6 @@ function share({ sent, missed }: Misses): string {
   if (sent === 0) return '–'
   const value = (100 * missed) / sent
   return missed === 0 ? '0' : value < 0.1 ? value.toFixed(4) : value.toFixed(1)
-}
-
-function percent(value: number): string {
-  return `${(100 * value).toFixed(value < 0.1 ? 1 : 0)} %`
-}
-
-function per(count: number, changes: number): string {
-  return changes === 0 ? '–' : (count / changes).toFixed(count / changes < 10 ? 2 : 0)
-}
-
-function kilobytes(bytes: number): string {
-  return (bytes / 1000).toFixed(bytes < 10_000 ? 2 : 1)
 }
 
 function ms(value: number): string {
