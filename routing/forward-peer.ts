@@ -7,6 +7,7 @@ import type { PeerQueue } from './peer-queue.ts'
 export class ForwardPeer {
   /** `away`: it vanished, and what its clients want is kept for it. `forgotten`: nothing is. */
   presence: 'member' | 'away' | 'forgotten' = 'member'
+  readonly nodeId: NodeId
   incarnation: Incarnation
   readonly queue: PeerQueue
   /** RESUME came on the present link, so sending may go on. */
@@ -26,7 +27,14 @@ export class ForwardPeer {
   #lateTimer: Timer | undefined
 
   /** `onRoom`: told by `updateFull` when the queue was full before. */
-  constructor(incarnation: Incarnation, queue: PeerQueue, onRefilled: () => void, onRoom: () => void) {
+  constructor(
+    nodeId: NodeId,
+    incarnation: Incarnation,
+    queue: PeerQueue,
+    onRefilled: () => void,
+    onRoom: () => void,
+  ) {
+    this.nodeId = nodeId
     this.incarnation = incarnation
     this.queue = queue
     this.onRefilled = onRefilled
@@ -66,8 +74,8 @@ export class ForwardPeer {
     })
   }
 
-  status(nodeId: NodeId): ForwardQueueStatus {
-    const { queue, presence } = this
+  status(): ForwardQueueStatus {
+    const { nodeId, queue, presence } = this
     return {
       nodeId,
       presence,

@@ -76,7 +76,7 @@ export class ForwardPeers {
 
   /** What waits for each node, for metrics and status displays. */
   queues(): readonly ForwardQueueStatus[] {
-    return [...this.#byId].map(([nodeId, peer]) => peer.status(nodeId))
+    return Array.from(this.#byId.values(), peer => peer.status())
   }
 
   /** Finds the outboxes an earlier life of this node left. Before anything is forwarded. */
@@ -136,6 +136,7 @@ export class ForwardPeers {
 
   #add(nodeId: NodeId, incarnation: Incarnation, outbox: Outbox): ForwardPeer {
     const peer = new ForwardPeer(
+      nodeId,
       incarnation,
       new PeerQueue({ ...this.#components, limits: this.#limits }, outbox),
       () => this.#listener.onRefilled(nodeId, peer),

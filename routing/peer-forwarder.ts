@@ -35,6 +35,7 @@ import { newForwarderStats } from './forwarder-stats.ts'
 import { FlushRounds } from './flush-rounds.ts'
 import { ForwardReceiver, type ReceiverStats } from './forward-receiver.ts'
 import { LatencyHistogram } from './latency-histogram.ts'
+import { LatePeers } from './late-peers.ts'
 import type { LocalRouter } from './local-router.ts'
 import type { OutgoingForward } from './outgoing-forwards.ts'
 import type { OutboxLimits, Undelivered } from './peer-queue.ts'
@@ -69,8 +70,8 @@ export class PeerForwarder implements Forwarder {
   /** `peers.byId`, which is asked for every publication. */
   readonly #byId: ReadonlyMap<NodeId, ForwardPeer>
   readonly #components: ForwarderComponents
-  readonly #options: ForwarderOptions
   readonly #flushes: FlushRounds
+  readonly #late: LatePeers
   readonly #debts: PublisherDebts
   /** Incarnations whose link is up, members here or not yet. */
   readonly #links = new Map<NodeId, Incarnation>()
@@ -86,7 +87,6 @@ export class PeerForwarder implements Forwarder {
 
   constructor(components: ForwarderComponents, options: ForwarderOptions) {
     this.#components = components
-    this.#options = options
     const { transport, journal } = components
     this.#point = components.local.point
     this.#receiver = new ForwardReceiver(components)
@@ -107,6 +107,7 @@ export class PeerForwarder implements Forwarder {
       },
     )
     this.#byId = this.peers.byId
+    this.#late = new LatePeers({ ...components, stats: this.stats }, options.acceptTimeoutMs)
     this.#flushes = new FlushRounds(components, this.#byId)
     this.#debts = new PublisherDebts(
       { ...components, receiver: this.#receiver, stats: this.stats },
@@ -249,15 +250,9 @@ export class PeerForwarder implements Forwarder {
 
   #added(nodeId: NodeId, peer: ForwardPeer): void {
     this.#sendWaiting(nodeId, peer)
-    peer.watchLateness(this.#components.clock, this.#options.acceptTimeoutMs, this.#onLate)
+    this.#late.watch(peer)
     peer.updateFull()
     if (peer.isFull) this.stats.heldBack++
-  }
-
-  readonly #onLate = (peer: ForwardPeer): void => {
-    this.stats.lateness++
-    peer.queue.makeDurable()
-    peer.updateFull()
   }
 
   #encode(publication: Publication): Uint8Array {
@@ -359,6 +354,7 @@ export class PeerForwarder implements Forwarder {
     if (frame[0] === frameKind.flushed) return this.#flushes.onFlushed(from.nodeId, peer, sequence)
     if (frame[0] !== frameKind.accept && frame[0] !== frameKind.resume) return false
     if (!peer.queue.accept(sequence)) return false
+    this.#late.accepted(peer)
     if (frame[0] === frameKind.resume) {
       peer.queue.rewind()
       peer.isResumed = true

@@ -9,7 +9,7 @@ describe('ForwardPeer', () => {
     const dueMs = clock.now() + 1000
     const queue = { isDurable: false, msUntilLate: () => (clock.now() > dueMs ? 0 : 1e-8) }
     const ignore = (): void => undefined
-    const peer = new ForwardPeer(1, queue as never, ignore, ignore)
+    const peer = new ForwardPeer('b', 1, queue as never, ignore, ignore)
     let isLate = false
     peer.watchLateness(clock, 1000, () => {
       isLate = true

@@ -16,6 +16,7 @@ import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import type { SimPeerNetwork, SimPeerTransport } from '../../../sim/ports/sim-peer-network.ts'
 import type { SimDisk } from '../../../sim/ports/sim-store.ts'
 import type { VirtualClock } from '../../../sim/ports/virtual-clock.ts'
+import type { LogFields } from '../../../src/core/ports/logger.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 /** Acceptance of publications: of how many somebody is still waited for, and what the journal must have committed. */
@@ -83,6 +84,12 @@ export class ForwardingNode {
   /** Shared subscriptions of other nodes. */
   sharedElsewhere: readonly RemoteGroup[] = []
   readonly shared: SharedGroups
+  /** Infos and warnings of the forwarder. */
+  readonly logged: {
+    readonly level: string
+    readonly message: string
+    readonly fields: LogFields | undefined
+  }[] = []
   readonly #commits: (() => void)[] = []
 
   constructor({
@@ -130,7 +137,11 @@ export class ForwardingNode {
         journal: this.writer,
         outboxJournal: new StoreOutboxJournal(this.writer),
         clock,
-        logger: silentLogger,
+        logger: {
+          ...silentLogger,
+          info: (message, fields) => void this.logged.push({ level: 'info', message, fields }),
+          warn: (message, fields) => void this.logged.push({ level: 'warn', message, fields }),
+        },
       },
       { acceptTimeoutMs: 1000, outboxMessagesMax: 10_000, outboxBytesMax: 10_000_000, ...options },
     )
