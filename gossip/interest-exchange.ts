@@ -1,6 +1,5 @@
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { TopicHasher } from '../src/core/interest-hash.ts'
-import { limits } from '../src/core/limits.ts'
 import type { Clock, Timer } from '../src/core/ports/clock.ts'
 import type { Gossip } from '../src/core/ports/gossip.ts'
 import type { InterestRecords } from '../src/core/ports/interest-records.ts'
@@ -27,7 +26,7 @@ import type { InterestFrame, InterestPull } from './interest-frame-codec.ts'
 import { createInterestStats } from './interest-stats.ts'
 import type { InterestStats } from './interest-stats.ts'
 import { LocalInterest } from './local-interest.ts'
-import { RateLimit } from './rate-limit.ts'
+import { MemberInterest } from './member-interest.ts'
 import { RemoteInterest } from './remote-interest.ts'
 import { RepairSender } from './repair-sender.ts'
 
@@ -56,19 +55,6 @@ export interface InterestExchangeOptions {
 
 /** The peers get their digests in so many turns of the interval, so that a node's messages do not leave, and arrive, all at once. */
 const DIGEST_TURNS = 8
-
-interface MemberInterest {
-  /** In which turn of the interval it gets its digest. */
-  readonly digestTurn: number
-  readonly remote: RemoteInterest
-  readonly deltas: RateLimit
-  readonly frames: RateLimit
-  readonly pulls: RateLimit
-  isLinkUp: boolean
-  /** This node's sequence when the link came up: a peer that has applied it has confirmed. */
-  linkSequence: number
-  hasConfirmed: boolean
-}
 
 /**
  * Keeps the remote index in step with what the other members' clients subscribe to, and theirs with this node's
@@ -266,25 +252,14 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       onKnownChanged: () => this.#changed(),
       onApplied: () => this.feeds.onIndexed(nodeId),
     })
-    return {
-      digestTurn: this.#membersMade++ % DIGEST_TURNS,
-      remote,
-      deltas: new RateLimit(clock, limits.gossipDeltasPerSecondMax, limits.gossipDeltasBurstMax),
-      frames: new RateLimit(clock, limits.interestBytesPerSecondMax, limits.interestBytesBurstMax),
-      pulls: new RateLimit(clock, limits.interestPullsPerSecondMax, limits.interestPullsBurstMax),
-      isLinkUp: false,
-      linkSequence: 0,
-      hasConfirmed: false,
-    }
+    return new MemberInterest(remote, this.#membersMade++ % DIGEST_TURNS, clock)
   }
 
   #onPeerUp({ nodeId, incarnation }: PeerAddress): void {
     this.#linked.set(nodeId, incarnation)
     const member = this.#members.get(nodeId)
     if (member?.remote.peer.incarnation !== incarnation) return
-    member.isLinkUp = true
-    member.linkSequence = this.#local.sequence
-    member.remote.onLinkUp()
+    member.linkUp(this.#local.sequence)
     this.#sendDigest(nodeId)
   }
 
@@ -292,9 +267,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     if (this.#linked.get(nodeId) === incarnation) this.#linked.delete(nodeId)
     const member = this.#members.get(nodeId)
     if (member?.remote.peer.incarnation !== incarnation) return
-    member.isLinkUp = false
-    member.hasConfirmed = false
-    member.remote.onLinkDown()
+    member.linkDown()
     this.gone.linkDown(nodeId)
     this.#sender.cancel(nodeId)
     this.#changed()
@@ -384,10 +357,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       return undefined
     }
     this.#tracker.memberApplied(member.remote.peer.nodeId, sequence)
-    if (!member.hasConfirmed && sequence >= member.linkSequence) {
-      member.hasConfirmed = true
-      this.#changed()
-    }
+    if (member.applied(sequence)) this.#changed()
     return undefined
   }
 
