@@ -1,4 +1,3 @@
-import type { Etcd3 } from 'etcd3'
 import { errorMessage, GrapevineError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/core/ports/clock.ts'
 import type {
@@ -17,10 +16,12 @@ import { Backoff, pause } from '../backoff.ts'
 import { StoreRefusal } from '../store-refusal.ts'
 import { transactionFault } from '../transaction-rules.ts'
 import type { EtcdAccess } from './etcd-access.ts'
+import type { EtcdClient } from './etcd-client.ts'
 import { EtcdEndpoints } from './etcd-endpoints.ts'
 import { etcdFault, isSupportedVersion, type EtcdFault, type EtcdFaultName } from './etcd-faults.ts'
-import { fromTxnResponse, prefixRange, toEntry, toStatus, toTxnRequest } from './etcd-messages.ts'
+import { prefixRange, toEntry, toStatus } from './etcd-messages.ts'
 import { EtcdWatch } from './etcd-watch.ts'
+import { encodeTxnRequest } from './txn-request.ts'
 
 const RETRY_PAUSE_FIRST_MS = 100
 const RETRY_PAUSE_MAX_MS = 500
@@ -54,7 +55,7 @@ export interface EtcdCoordinationOptions {
   readonly quotaBytes?: number
 }
 
-type Call<T> = (client: Etcd3, options: { readonly deadline: number }) => Promise<T>
+type Call<T> = (client: EtcdClient, options: { readonly deadline: number }) => Promise<T>
 type Answer<T> = { readonly value: T } | { readonly fault: EtcdFault }
 
 /**
@@ -113,12 +114,12 @@ export class EtcdCoordinationStore implements CoordinationStore {
     const refused =
       this.#closed === undefined ? transactionFault(transaction) : 'the coordination store is closed'
     if (refused !== undefined) return { outcome: 'unavailable', reason: refused, isRefusal: true }
-    const request = toTxnRequest(transaction)
+    const request = encodeTxnRequest(transaction)
     const answer = await this.#unlessClosed(
-      this.#attempt((client, options) => client.kv.txn(request, options), 'notSent'),
+      this.#attempt((client, options) => client.transact(request, options), 'notSent'),
     )
     if (answer === 'closed') return { outcome: 'unknown', reason: 'the coordination store was closed' }
-    if ('value' in answer) return { outcome: 'done', result: fromTxnResponse(transaction, answer.value) }
+    if ('value' in answer) return { outcome: 'done', result: answer.value }
     const { kind, reason } = answer.fault
     if (kind === 'unknown') return { outcome: 'unknown', reason }
     return { outcome: 'unavailable', reason, isRefusal: kind === 'refused' }
@@ -272,7 +273,7 @@ export class EtcdCoordinationStore implements CoordinationStore {
 
 /** One keepalive on a stream of its own, so that the caller knows when it was sent. */
 async function keepAliveOnce(
-  client: Etcd3,
+  client: EtcdClient,
   leaseId: string,
   options: { readonly deadline: number },
 ): Promise<'alive' | 'expired'> {

@@ -1,5 +1,6 @@
-import { Etcd3, type IOptions } from 'etcd3'
+import type { Etcd3, IOptions } from 'etcd3'
 import type { EtcdAccess } from './etcd-access.ts'
+import { EtcdClient } from './etcd-client.ts'
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>
 type CallOptions = NonNullable<Parameters<Etcd3['kv']['range']>[1]>
@@ -34,7 +35,7 @@ const LOGIN_RAN_OUT = 'etcdserver: the login ran out'
  */
 export class EtcdEndpoint {
   readonly url: string
-  readonly client: Etcd3
+  readonly client: EtcdClient
   readonly #auth: EtcdAccess['auth']
   #token: string | undefined
   #asking: Promise<void> | undefined
@@ -42,13 +43,15 @@ export class EtcdEndpoint {
   constructor(url: string, { tls, auth }: EtcdAccess) {
     this.url = url
     this.#auth = auth
-    this.client = new Etcd3({
-      hosts: url.replace(/\/$/, ''),
-      ...(tls === undefined ? {} : { credentials: tls }),
-      ...(auth === undefined ? {} : { defaultCallOptions: { interceptors: [this.#addToken()] } }),
-      grpcOptions,
-      faultHandling: { global: noPolicy, host: () => noPolicy },
-    })
+    this.client = new EtcdClient(
+      {
+        hosts: url.replace(/\/$/, ''),
+        ...(tls === undefined ? {} : { credentials: tls }),
+        grpcOptions,
+        faultHandling: { global: noPolicy, host: () => noPolicy },
+      },
+      auth === undefined ? {} : { interceptors: [this.#addToken()] },
+    )
   }
 
   /** To be awaited before a call: asks for a token when there is none. Rejects as a call does. */
