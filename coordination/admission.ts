@@ -1,4 +1,4 @@
-/** Lets so many in at once; the others wait in order of arrival, up to a bound. */
+/** Lets so many in at once; the others wait in order of arrival, up to a bound. There is no room while any wait. */
 export class Admission {
   readonly #insideMax: number
   readonly #waitingMax: number
@@ -11,12 +11,15 @@ export class Admission {
     this.#waitingMax = waitingMax
   }
 
-  /** False: too many wait already. True: let in; `leave` is owed. */
-  async enter(): Promise<boolean> {
-    if (this.#inside < this.#insideMax) {
-      this.#inside++
-      return true
-    }
+  /** Whether there is room, in which case `leave` is owed; where there is none, `wait`. */
+  tryEnter(): boolean {
+    if (this.#inside >= this.#insideMax) return false
+    this.#inside++
+    return true
+  }
+
+  /** True: let in; `leave` is owed. False: too many wait already. */
+  async wait(): Promise<boolean> {
     if (this.#waiting.length - this.#first >= this.#waitingMax) return false
     await new Promise<void>(resolve => {
       this.#waiting.push(resolve)

@@ -28,13 +28,15 @@ export type BatchedOutcome =
 
 interface Operation {
   readonly clientId: ClientId
-  readonly transaction: CoordinationTransaction
-  /** An upper bound of what it takes in a request. */
-  readonly bytes: number
+  readonly write: () => CoordinationTransaction | undefined
   /** When nobody is interested any more, by `Clock.now`. */
   readonly endMs: number
-  readonly mayLeave: () => boolean
   readonly settle: (outcome: BatchedOutcome) => void
+}
+
+interface Leaving {
+  readonly operation: Operation
+  readonly transaction: CoordinationTransaction
 }
 
 const OPERATIONS_MAX = 120
@@ -67,19 +69,17 @@ export class ClaimBatcher {
   }
 
   /**
-   * Carries out `transaction`, which writes no key that belongs to another client id, together with others. Not sent by
-   * `endMs` (of the clock), or not allowed
-   * any more in the turn in which its batch leaves, it is `unavailable`. Never rejects. How many are submitted at once the caller bounds.
+   * Carries out what `write` answers, which writes no key that belongs to another client id, together with others. `write` is asked
+   * when a batch leaves, perhaps more than once: what waits is small. Not sent by `endMs` (of the clock), or undefined by then,
+   * it is `unavailable`. Never rejects. How many are submitted at once the caller bounds.
    */
   submit(
     clientId: ClientId,
-    transaction: CoordinationTransaction,
+    write: () => CoordinationTransaction | undefined,
     endMs: number,
-    mayLeave = always,
   ): Promise<BatchedOutcome> {
     return new Promise(settle => {
-      const bytes = requestBytes(transaction)
-      this.#waiting.push({ clientId, transaction, bytes, endMs, mayLeave, settle })
+      this.#waiting.push({ clientId, write, endMs, settle })
       this.#scheduleFlush()
     })
   }
@@ -107,34 +107,38 @@ export class ClaimBatcher {
   }
 
   /** The next batch; empty when all that wait are for client ids with an operation under way. */
-  #take(): Operation[] {
+  #take(): Leaving[] {
     const nowMs = this.#clock.now()
-    const batch: Operation[] = []
+    const batch: Leaving[] = []
     const passedOver: Operation[] = []
     let bytes = 0
     let taken = 0
     for (const operation of this.#waiting) {
-      const isFull = batch.length === OPERATIONS_MAX || (bytes > 0 && bytes + operation.bytes > BYTES_MAX)
-      if (isFull) {
+      if (this.#busy.has(operation.clientId)) {
+        passedOver.push(operation)
+        taken++
+        continue
+      }
+      const transaction = operation.endMs < nowMs ? undefined : operation.write()
+      if (transaction === undefined) {
+        operation.settle({ outcome: 'unavailable' })
+        taken++
+        continue
+      }
+      bytes += requestBytes(transaction)
+      if (batch.length === OPERATIONS_MAX || (batch.length > 0 && bytes > BYTES_MAX)) {
         this.#stats.fullBatches++
         break
       }
+      this.#busy.add(operation.clientId)
+      batch.push({ operation, transaction })
       taken++
-      if (this.#busy.has(operation.clientId)) {
-        passedOver.push(operation)
-      } else if (operation.endMs < nowMs || !operation.mayLeave()) {
-        operation.settle({ outcome: 'unavailable' })
-      } else {
-        this.#busy.add(operation.clientId)
-        batch.push(operation)
-        bytes += operation.bytes
-      }
     }
     this.#waiting.splice(0, taken, ...passedOver)
     return batch
   }
 
-  async #send(batch: readonly Operation[]): Promise<void> {
+  async #send(batch: readonly Leaving[]): Promise<void> {
     this.#underWay++
     this.#stats.batches++
     this.#stats.batchedOperations += batch.length
@@ -145,10 +149,10 @@ export class ClaimBatcher {
     })
     this.#underWay--
     if (outcome.outcome === 'unknown') this.#stats.unknownBatches++
-    batch.forEach((operation, index) => {
+    batch.forEach(({ operation, transaction }, index) => {
       this.#busy.delete(operation.clientId)
       const own = outcomeOf(outcome, index)
-      if (own.outcome === 'done' && own.result.succeeded) this.#count(operation.transaction.success)
+      if (own.outcome === 'done' && own.result.succeeded) this.#count(transaction.success)
       operation.settle(own)
     })
     if (this.#waiting.length > 0) this.#scheduleFlush()
@@ -164,10 +168,6 @@ export class ClaimBatcher {
   }
 }
 
-function always(): boolean {
-  return true
-}
-
 function outcomeOf(outcome: CoordinationOutcome, index: number): BatchedOutcome {
   if (outcome.outcome !== 'done') return { outcome: outcome.outcome }
   if (!outcome.result.succeeded) return { outcome: 'suspended' }
@@ -177,7 +177,7 @@ function outcomeOf(outcome: CoordinationOutcome, index: number): BatchedOutcome 
   return { outcome: 'done', result: nested.result }
 }
 
-/** Keys at three bytes a UTF-16 unit, and what surrounds them. */
+/** An upper bound of what it takes in a request: keys at three bytes a UTF-16 unit, and what surrounds them. */
 function requestBytes({ compare, success, failure }: CoordinationTransaction): number {
   let bytes = 16
   for (const { key } of compare) bytes += 3 * key.length + 24

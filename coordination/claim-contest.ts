@@ -68,13 +68,10 @@ interface Gain {
  * Writes of unknown outcome for one client id, by nonce: what each would have gained. They may be carried out at any
  * time, and the token they replace must not be forgotten when they are.
  */
-export type UnsettledWrites = Map<string, Gain>
+export type UnsettledWrites = ReadonlyMap<string, Gain>
 
-/** What a claim wants, beside the client id. */
-export interface ContestWish extends Omit<ClaimRequest, 'will'> {
-  /** Value of the will to be kept. */
-  readonly will: Uint8Array | undefined
-}
+const NOTHING_UNSETTLED: UnsettledWrites = new Map()
+const NO_GAIN: Gain = { resumableToken: undefined, isTransferred: false }
 
 const CONTEST_MS = 3000
 /** How long an owner asked may say nothing; a contest that is over when it has consented still swaps. */
@@ -83,22 +80,33 @@ const RACES_LOST_MAX = 8
 
 export class ClaimContest {
   readonly #context: ContestContext
-  readonly #wish: ContestWish
-  readonly #backoff: Backoff
+  readonly #wish: ClaimRequest
+  readonly #will: Uint8Array | undefined
   readonly #endMs: number
-  readonly #unsettled: UnsettledWrites
+  #backoff: Backoff | undefined
+  #unsettled: UnsettledWrites
   readonly #epoch: number
   #sight: Sight = UNSEEN
   #racesLost = 0
   #isNextAtOnce = false
 
-  constructor(context: ContestContext, wish: ContestWish, unsettled: UnsettledWrites) {
+  /** `will`: value of the will to be kept. `unsettled`: of earlier contests for the client id. */
+  constructor(
+    context: ContestContext,
+    wish: ClaimRequest,
+    will: Uint8Array | undefined,
+    unsettled = NOTHING_UNSETTLED,
+  ) {
     this.#unsettled = unsettled
     this.#context = context
     this.#wish = wish
-    this.#backoff = new Backoff(context.clock, context.random, 10, 200)
+    this.#will = will
     this.#endMs = context.clock.now() + CONTEST_MS
     this.#epoch = context.self().epoch
+  }
+
+  get unsettled(): UnsettledWrites {
+    return this.#unsettled
   }
 
   /** Never rejects. */
@@ -109,13 +117,19 @@ export class ClaimContest {
       const isFinal = step === 'suspended' || step === 'owner-lost' || step === 'quota'
       const isOver = this.#context.clock.now() >= this.#endMs
       if (isFinal || isOver || this.#racesLost > RACES_LOST_MAX) return { status: 'refused', reason: step }
-      if (!this.#isNextAtOnce) await this.#backoff.pause()
+      if (!this.#isNextAtOnce) await this.#pause()
       this.#isNextAtOnce = false
     }
   }
 
+  #pause(): Promise<void> {
+    const { clock, random } = this.#context
+    this.#backoff ??= new Backoff(clock, random, 10, 200)
+    return this.#backoff.pause()
+  }
+
   /** One attempt: an answer, or what stands in the way. */
-  async #step(): Promise<ClaimAnswer | ClaimRefusal> {
+  #step(): ClaimRefusal | Promise<ClaimAnswer | ClaimRefusal> {
     if (!this.#context.isActive()) return 'suspended'
     if (!this.#isOfThisEpoch()) return 'unavailable'
     const { owner } = this.#sight
@@ -133,7 +147,7 @@ export class ClaimContest {
     return later !== undefined && later > incarnation ? { nodeId: node, incarnation: later } : undefined
   }
 
-  async #takeUnowned(): Promise<ClaimAnswer | ClaimRefusal> {
+  #takeUnowned(): ClaimRefusal | Promise<ClaimAnswer | ClaimRefusal> {
     const isAwaiting = !this.#wish.cleanStart && this.#context.isAwaitingOwners()
     if (isAwaiting && !this.#sight.wasRead) return this.#lookThen('contended', true)
     const isRefusable = this.#wish.expiryIntervalSeconds > 0 && this.#sight.modRevision === 0
@@ -147,7 +161,7 @@ export class ClaimContest {
    * An earlier life of this node that ran on another data directory may still act, by promises. Once it may be taken from it
    * can never act again, since it cannot register beside this one.
    */
-  async #takeOwn({ node, incarnation }: StoredOwnership): Promise<ClaimAnswer | ClaimRefusal> {
+  #takeOwn({ node, incarnation }: StoredOwnership): Promise<ClaimAnswer | ClaimRefusal> {
     const isSelf = incarnation === this.#context.self().incarnation
     if (isSelf || this.#context.mayTakeFrom(node, incarnation)) return this.#swap('own')
     return this.#lookThen('owner-unreachable')
@@ -198,18 +212,26 @@ export class ClaimContest {
     if (this.#mayBeElsewhere(taking, gain) && this.#context.isAwaitingOwners()) return 'owner-lost'
     const isSettling = owner !== undefined && this.#unsettled.has(owner.nonce)
     const sinceMs = clock.wallNow()
-    const swap = { self, wish: this.#wish, taking, owner, modRevision, isSettling, nonce, sinceMs }
-    const isDead = taking === 'dead' && owner !== undefined
-    // What may be taken now may not be when the batch leaves.
-    const mayLeave = (): boolean =>
-      this.#isOfThisEpoch() && !(isDead && !this.#context.mayTakeFrom(owner.node, owner.incarnation))
-    const outcome = await this.#submit(swapTransaction(keys, swap), mayLeave)
+    const swap = {
+      self,
+      wish: this.#wish,
+      will: this.#will,
+      taking,
+      owner,
+      modRevision,
+      isSettling,
+      nonce,
+      sinceMs,
+    }
+    const outcome = await this.#submit(() =>
+      this.#maySwap(taking, owner) ? swapTransaction(keys, swap) : undefined,
+    )
     if (outcome.outcome === 'unavailable' || outcome.outcome === 'suspended') return outcome.outcome
     if (outcome.outcome === 'done' && !outcome.result.succeeded) {
       this.#onLost(toSight(owner, outcome.result))
       return 'contended'
     }
-    if (outcome.outcome === 'unknown') this.#unsettled.set(nonce, gain)
+    if (outcome.outcome === 'unknown') this.#unsettled = new Map([...this.#unsettled, [nonce, gain]])
     const revision = outcome.outcome === 'done' ? outcome.result.revision : await this.#readBack(nonce)
     if (revision === undefined) return 'unavailable'
     // Written under a lease since lost: others may have taken it, so it must be won again.
@@ -217,6 +239,14 @@ export class ClaimContest {
     stats.claimed++
     const { resumableToken, isTransferred } = gain
     return { status: 'claimed', token: { epoch: self.epoch, revision }, resumableToken, isTransferred }
+  }
+
+  /** What may be taken now may not be when the batch leaves. */
+  #maySwap(taking: Taking, owner: StoredOwnership | undefined): boolean {
+    if (!this.#isOfThisEpoch()) return false
+    return (
+      taking !== 'dead' || owner === undefined || this.#context.mayTakeFrom(owner.node, owner.incarnation)
+    )
   }
 
   /** What was seen in a store that has been replaced since means nothing, and in the new one owners come first. */
@@ -230,7 +260,7 @@ export class ClaimContest {
       const isTransferred = !this.#wish.cleanStart && this.#context.isStaged(this.#wish.clientId)
       return { resumableToken: undefined, isTransferred, consentedAt: this.#sight.modRevision }
     }
-    if (owner === undefined || taking !== 'own') return { resumableToken: undefined, isTransferred: false }
+    if (owner === undefined || taking !== 'own') return NO_GAIN
     return this.#unsettled.get(owner.nonce) ?? { resumableToken: owner.token, isTransferred: false }
   }
 
@@ -269,16 +299,16 @@ export class ClaimContest {
     const asked = this.#sight.owner
     const { keys } = this.#context
     const success = sightReads(keys, keys.session(this.#wish.clientId), asked)
-    const outcome = await this.#submit({ compare: [], success, failure: [] })
+    const outcome = await this.#submit(() => ({ compare: [], success, failure: [] }))
     if (outcome.outcome === 'suspended') return 'suspended'
     if (outcome.outcome !== 'done') return 'unavailable'
     this.#sight = toSight(asked, outcome.result)
     return 'done'
   }
 
-  #submit(transaction: CoordinationTransaction, mayLeave?: () => boolean): Promise<BatchedOutcome> {
+  #submit(write: () => CoordinationTransaction | undefined): Promise<BatchedOutcome> {
     const { batcher, clock } = this.#context
-    return batcher.submit(this.#wish.clientId, transaction, clock.now() + CONTEST_MS, mayLeave)
+    return batcher.submit(this.#wish.clientId, write, clock.now() + CONTEST_MS)
   }
 
   /** Whether a write of unknown outcome was carried out: its revision, or undefined when it was not or cannot be known. */

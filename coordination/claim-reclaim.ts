@@ -6,6 +6,7 @@
  */
 import { compareTokens, type ClientId, type Incarnation, type NodeId } from '../src/core/ids.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
+import type { CoordinationTransaction } from '../src/core/ports/coordination-store.ts'
 import type { Random } from '../src/core/ports/random.ts'
 import { GrapevineError } from '../src/core/errors.ts'
 import type { BatchedOutcome, ClaimBatcher } from './claim-batcher.ts'
@@ -58,9 +59,9 @@ async function reclaimOne(context: ReclaimContext, clientId: ClientId, owned: Ow
   const willKey = keys.will(nodeId, context.self().incarnation, clientId)
   const get = [key, willKey].map(name => ({ type: 'get' as const, key: name }))
   const submit = async (
-    transaction: Parameters<ClaimBatcher['submit']>[1],
+    transaction: CoordinationTransaction,
   ): Promise<Extract<BatchedOutcome, { outcome: 'done' }>['result']> => {
-    const outcome = await batcher.submit(clientId, transaction, clock.now() + WAIT_MS)
+    const outcome = await batcher.submit(clientId, () => transaction, clock.now() + WAIT_MS)
     if (outcome.outcome === 'done') return outcome.result
     throw new GrapevineError(
       'COORDINATION_UNAVAILABLE',

@@ -159,7 +159,7 @@ export class ClaimRewrites {
     const transaction = this.#transaction(clientId, owned, will, record && { record, expiry: expiry ?? 0 })
     if (transaction.success.length === 0) return 'kept'
     const { batcher, clock } = this.#context
-    const outcome = await batcher.submit(clientId, transaction, clock.now() + WAIT_MS)
+    const outcome = await batcher.submit(clientId, () => transaction, clock.now() + WAIT_MS)
     if (outcome.outcome !== 'done') return 'unavailable'
     if (!outcome.result.succeeded) return this.#seeMoved(clientId, owned)
     if (record !== undefined) {
@@ -206,7 +206,7 @@ export class ClaimRewrites {
     const { batcher, clock, keys } = this.#context
     const success = [{ type: 'get', key: keys.session(clientId) }] as const
     const read = { compare: [], success, failure: [] }
-    const outcome = await batcher.submit(clientId, read, clock.now() + WAIT_MS)
+    const outcome = await batcher.submit(clientId, () => read, clock.now() + WAIT_MS)
     if (outcome.outcome !== 'done') return 'unavailable'
     const { owner } = toSight(undefined, outcome.result)
     if (owner === undefined || compareTokens(owner.token, owned.token) !== 0) return 'not-owned'

@@ -22,8 +22,9 @@ export interface Swap {
     readonly clientId: string
     readonly cleanStart: boolean
     readonly expiryIntervalSeconds: number
-    readonly will: Uint8Array | undefined
   }
+  /** Value of the will to be kept. */
+  readonly will: Uint8Array | undefined
   readonly taking: Taking
   /** As the record was seen, at `modRevision`. */
   readonly owner: StoredOwnership | undefined
@@ -40,8 +41,8 @@ export interface Swap {
  * the session goes on, and a dead owner left a note of what it lost. Failure: everything the next attempt needs is read.
  */
 export function swapTransaction(keys: CoordinationKeys, swap: Swap): CoordinationTransaction {
-  const { self, wish, owner, modRevision, taking } = swap
-  const { clientId, will } = wish
+  const { self, wish, will, owner, modRevision, taking } = swap
+  const { clientId } = wish
   const recordKey = keys.session(clientId)
   const compare: CoordinationCompare[] = [isAtRevision(recordKey, modRevision)]
   const success = [putOwnership(recordKey, newRecord(swap), will !== undefined)]

@@ -125,7 +125,7 @@ export class SessionClaims {
       if (owned !== undefined) return await this.#keep(request, owned)
       if (this.#context.isSettling?.() === true) return this.#refused('unavailable')
       this.stats.claims++
-      const answer = await this.#admitted(request)
+      const answer = await this.#contend(request)
       return answer.status === 'refused' ? this.#refused(answer.reason) : answer
     } finally {
       this.#claiming.delete(clientId)
@@ -322,39 +322,50 @@ export class SessionClaims {
     return true
   }
 
-  async #admitted(request: ClaimRequest): Promise<ClaimAnswer> {
-    if (!(await this.#admission.enter())) return { status: 'refused', reason: 'unavailable' }
+  /** Thousands do this at once and wait: promises and objects are what a claim costs, so there is none that has no use. */
+  async #contend(request: ClaimRequest): Promise<ClaimAnswer> {
+    if (!this.#admission.tryEnter() && !(await this.#admission.wait()))
+      return { status: 'refused', reason: 'unavailable' }
     try {
-      return await this.#contend(request)
+      const { clientId } = request
+      if (this.#releases.isUnderWay(clientId)) await this.#releases.settled(clientId)
+      const released = this.#releases.callBack(clientId)
+      const will = this.#wills.take(request.will)
+      const contest = new ClaimContest(this.#contest, request, will, this.#unsettled.get(clientId))
+      const answer = await contest.run()
+      if (answer.status === 'claimed') this.#own(request, will, answer.token, released)
+      else this.#giveUp(clientId, will, contest.unsettled, released)
+      return answer
     } finally {
       this.#admission.leave()
     }
   }
 
-  async #contend({ will, ...request }: ClaimRequest): Promise<ClaimAnswer> {
-    const { clientId, expiryIntervalSeconds } = request
-    await this.#releases.settled(clientId)
-    const released = this.#releases.callBack(clientId)
-    const unsettled = this.#unsettled.get(clientId) ?? (new Map() as UnsettledWrites)
-    const value = this.#wills.take(will)
-    const willBytes = value?.length ?? 0
-    const wish = { ...request, will: value }
-    const answer = await new ClaimContest(this.#contest, wish, unsettled).run()
-    if (answer.status === 'claimed') {
-      const { token } = answer
-      const hasOldWill = wish.will === undefined && released?.willKey !== undefined
-      const hasWill = wish.will !== undefined || hasOldWill
-      const modRevision = token.revision
-      const owned = { token, modRevision, expirySeconds: expiryIntervalSeconds, hasWill, willBytes }
-      this.#owned.set(clientId, owned)
-      this.#unsettled.delete(clientId)
-      if (hasOldWill) this.#rewrites.deleteWill(clientId, owned)
-    } else {
-      this.#wills.giveBack(willBytes)
-      if (released !== undefined) this.#addRelease(clientId, released)
-      const isRemembered = this.#unsettled.size < limits.claimsWaitingMax
-      if (unsettled.size > 0 && isRemembered) this.#unsettled.set(clientId, unsettled)
-    }
-    return answer
+  #own(
+    { clientId, expiryIntervalSeconds }: ClaimRequest,
+    will: Uint8Array | undefined,
+    token: FencingToken,
+    released: Release | undefined,
+  ): void {
+    const hasOldWill = will === undefined && released?.willKey !== undefined
+    const hasWill = will !== undefined || hasOldWill
+    const modRevision = token.revision
+    const willBytes = will?.length ?? 0
+    const owned = { token, modRevision, expirySeconds: expiryIntervalSeconds, hasWill, willBytes }
+    this.#owned.set(clientId, owned)
+    this.#unsettled.delete(clientId)
+    if (hasOldWill) this.#rewrites.deleteWill(clientId, owned)
+  }
+
+  #giveUp(
+    clientId: ClientId,
+    will: Uint8Array | undefined,
+    unsettled: UnsettledWrites,
+    released: Release | undefined,
+  ): void {
+    this.#wills.giveBack(will?.length ?? 0)
+    if (released !== undefined) this.#addRelease(clientId, released)
+    const isRemembered = this.#unsettled.size < limits.claimsWaitingMax
+    if (unsettled.size > 0 && isRemembered) this.#unsettled.set(clientId, unsettled)
   }
 }

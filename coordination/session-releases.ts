@@ -69,7 +69,11 @@ export class SessionReleases {
     return release
   }
 
-  /** Resolves when no delete of this session is on its way. */
+  /** Whether a delete of this session is on its way; `settled` resolves when none is. */
+  isUnderWay(clientId: ClientId): boolean {
+    return this.#underWay.has(clientId)
+  }
+
   async settled(clientId: ClientId): Promise<void> {
     while (this.#underWay.has(clientId)) await this.#batchDone
   }

@@ -27,7 +27,10 @@ export function encodeTxnRequest(transaction: CoordinationTransaction): Buffer {
   return writer.bytes()
 }
 
-function writeTransaction(writer: BackwardWriter, { compare, success, failure }: CoordinationTransaction): void {
+function writeTransaction(
+  writer: BackwardWriter,
+  { compare, success, failure }: CoordinationTransaction,
+): void {
   writeOperations(writer, failure, 3)
   writeOperations(writer, success, 2)
   for (let i = compare.length - 1; i >= 0; i--) {

@@ -57,7 +57,7 @@ export async function runClaims(task: ClaimsTask): Promise<ClaimsResult> {
     clock.schedule(dueMs, () => {
       const transaction = claimOf(claim)
       const answered = task.isBatched
-        ? batcher.submit(`client-${claim}`, transaction, Infinity)
+        ? batcher.submit(`client-${claim}`, () => transaction, Infinity)
         : store.transact({ compare: [], success: [{ type: 'transaction', transaction }], failure: [] })
       void answered.then(done)
     })
