@@ -114,21 +114,37 @@ export class SessionClaims {
     this.#policy.onMembersChanged(this.#context.membership.list())
   }
 
-  /** As `SessionOwnership.claim`. */
+  /**
+   * As `SessionOwnership.claim`. Thousands come at once and wait here: what one of them costs is the promises and objects it holds
+   * meanwhile, so nothing is awaited that is not needed.
+   */
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const { clientId } = request
     if (this.#claiming.has(clientId)) throw new Error(`client id claimed while a claim for it is under way`)
     if (!this.#context.presence.isActive()) return this.#refused('suspended')
+    let isAdmitted = false
     this.#claiming.add(clientId)
     try {
       const owned = this.#owned.get(clientId)
       if (owned !== undefined) return await this.#keep(request, owned)
       if (this.#context.isSettling?.() === true) return this.#refused('unavailable')
       this.stats.claims++
-      const answer = await this.#contend(request)
-      return answer.status === 'refused' ? this.#refused(answer.reason) : answer
+      isAdmitted = this.#admission.tryEnter() || (await this.#admission.wait())
+      if (!isAdmitted) return this.#refused('unavailable')
+      if (this.#releases.isUnderWay(clientId)) await this.#releases.settled(clientId)
+      const released = this.#releases.callBack(clientId)
+      const will = this.#wills.take(request.will)
+      const contest = new ClaimContest(this.#contest, request, will, this.#unsettled.get(clientId))
+      const answer = await contest.run()
+      if (answer.status === 'claimed') {
+        this.#own(request, will, answer.token, released)
+        return answer
+      }
+      this.#giveUp(clientId, will, contest.unsettled, released)
+      return this.#refused(answer.reason)
     } finally {
       this.#claiming.delete(clientId)
+      if (isAdmitted) this.#admission.leave()
     }
   }
 
@@ -322,25 +338,6 @@ export class SessionClaims {
     return true
   }
 
-  /** Thousands do this at once and wait: promises and objects are what a claim costs, so there is none that has no use. */
-  async #contend(request: ClaimRequest): Promise<ClaimAnswer> {
-    if (!this.#admission.tryEnter() && !(await this.#admission.wait()))
-      return { status: 'refused', reason: 'unavailable' }
-    try {
-      const { clientId } = request
-      if (this.#releases.isUnderWay(clientId)) await this.#releases.settled(clientId)
-      const released = this.#releases.callBack(clientId)
-      const will = this.#wills.take(request.will)
-      const contest = new ClaimContest(this.#contest, request, will, this.#unsettled.get(clientId))
-      const answer = await contest.run()
-      if (answer.status === 'claimed') this.#own(request, will, answer.token, released)
-      else this.#giveUp(clientId, will, contest.unsettled, released)
-      return answer
-    } finally {
-      this.#admission.leave()
-    }
-  }
-
   #own(
     { clientId, expiryIntervalSeconds }: ClaimRequest,
     will: Uint8Array | undefined,
@@ -365,7 +362,7 @@ export class SessionClaims {
   ): void {
     this.#wills.giveBack(will?.length ?? 0)
     if (released !== undefined) this.#addRelease(clientId, released)
-    const isRemembered = this.#unsettled.size < limits.claimsWaitingMax
+    const isRemembered = this.#unsettled.has(clientId) || this.#unsettled.size < limits.claimsWaitingMax
     if (unsettled.size > 0 && isRemembered) this.#unsettled.set(clientId, unsettled)
   }
 }

@@ -46,16 +46,11 @@ const ORIGINS: ReadonlySet<unknown> = new Set<OwnershipOrigin>([
   'reclaimed',
 ])
 
-const encoder = new TextEncoder()
-
 export function encodeOwnership(record: OwnershipRecord): Uint8Array {
   const { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs } = record
   const fields = { node, incarnation, epoch, tokenRevision, nonce, expiry, how, from, sinceMs }
-  const json = JSON.stringify(fields)
-  // `encode` hands out more memory than it fills, and there is a record for every client.
-  const value = new Uint8Array(Buffer.byteLength(json))
-  encoder.encodeInto(json, value)
-  return value
+  // From Node's pool: most records only pass through.
+  return Buffer.from(JSON.stringify(fields))
 }
 
 /**

@@ -51,5 +51,6 @@ export function isAtRevision(key: string, modRevision: number): CoordinationComp
 
 /** 96 random bits as hex. */
 export function newNonce(random: Random): string {
-  return Buffer.from(random.bytes(12)).toString('hex')
+  const { buffer, byteOffset, byteLength } = random.bytes(12)
+  return Buffer.from(buffer, byteOffset, byteLength).toString('hex')
 }

@@ -47,29 +47,23 @@ function branchFault(operations: readonly CoordinationOperation[], mayNest: bool
 /** A key that two of the operations may write. The branches of a nested transaction exclude one another, so they share theirs. */
 function duplicateKey(operations: readonly CoordinationOperation[]): string | undefined {
   const written = new Set<string>()
-  const isWritten = (key: string): boolean => written.has(key)
   for (const operation of operations) {
-    const duplicate = findWritten(operation, isWritten)
+    const keys = keysWritten(operation)
+    const duplicate = keys.find(key => written.has(key))
     if (duplicate !== undefined) return duplicate
-    findWritten(operation, key => !written.add(key))
+    for (const key of keys) written.add(key)
   }
   return undefined
 }
 
-/** The first key the operation may write for which `matches` says yes. */
-function findWritten(
-  operation: CoordinationOperation,
-  matches: (key: string) => boolean,
-): string | undefined {
-  if (operation.type === 'get') return undefined
-  if (operation.type !== 'transaction') return matches(operation.key) ? operation.key : undefined
-  for (const branch of [operation.transaction.success, operation.transaction.failure]) {
-    for (const inner of branch) {
-      const found = inner.type === 'transaction' ? undefined : findWritten(inner, matches)
-      if (found !== undefined) return found
-    }
-  }
-  return undefined
+/** Keys that the operation may put or delete. */
+function keysWritten(operation: CoordinationOperation): readonly string[] {
+  if (operation.type === 'get') return []
+  if (operation.type !== 'transaction') return [operation.key]
+  const { success, failure } = operation.transaction
+  return [...success, ...failure].flatMap(inner =>
+    inner.type === 'put' || inner.type === 'delete' ? inner.key : [],
+  )
 }
 
 function operationFault(operation: CoordinationOperation, mayNest: boolean): string | undefined {

@@ -8,6 +8,7 @@ import { SessionClaims } from '../../coordination/session-claims.ts'
 import { encodeOwnership } from '../../coordination/session-record.ts'
 import { isAtRevision, isPresent, newNonce } from '../../coordination/store-calls.ts'
 import type { Logger } from '../../src/core/ports/logger.ts'
+import type { ClaimAnswer } from '../../src/core/ports/session-ownership.ts'
 import { SystemRandom } from '../../src/system/system-random.ts'
 import { SystemClock } from '../../src/system/system-clock.ts'
 import type { ClaimRequest, ClaimResponse, ClaimResult } from './claim-protocol.ts'
@@ -44,18 +45,13 @@ const claims = new SessionClaims({
 })
 claims.start(incarnation, 1)
 
-async function claimBatched(clientId: string): Promise<void> {
-  const answer = await claims.claim({
-    clientId,
-    cleanStart: false,
-    expiryIntervalSeconds: 3600,
-    will: undefined,
-  })
-  if (answer.status === 'refused') throw new Error(`a claim was refused: ${answer.reason}`)
+/** As a node does, one of a batch. */
+function claimBatched(clientId: string): Promise<ClaimAnswer> {
+  return claims.claim({ clientId, cleanStart: false, expiryIntervalSeconds: 3600, will: undefined })
 }
 
 /** What a claim writes and compares, in a transaction of its own. */
-async function claimSingle(clientId: string): Promise<void> {
+async function claimSingle(clientId: string): Promise<ClaimAnswer> {
   const key = keys.session(clientId)
   const value = encodeOwnership({
     node: nodeId,
@@ -74,6 +70,8 @@ async function claimSingle(clientId: string): Promise<void> {
   })
   if (outcome.outcome !== 'done' || !outcome.result.succeeded)
     throw new Error('a single claim did not succeed')
+  const token = { epoch: 1, revision: outcome.result.revision }
+  return { status: 'claimed', token, resumableToken: undefined, isTransferred: false }
 }
 
 async function run(request: ClaimRequest): Promise<ClaimResult> {
@@ -91,7 +89,8 @@ async function run(request: ClaimRequest): Promise<ClaimResult> {
   }, warmupMs)
   /** Claims once, from `dueMs` on; what ends within the window is counted. */
   const one = async (dueMs: number): Promise<void> => {
-    await claim(`${prefix}-${nodeId}-${++count}`)
+    const answer = await claim(`${prefix}-${nodeId}-${++count}`)
+    if (answer.status === 'refused') throw new Error(`a claim was refused: ${answer.reason}`)
     const doneMs = performance.now()
     if (doneMs >= startMs && doneMs < endMs) latencies.push(doneMs - dueMs)
   }

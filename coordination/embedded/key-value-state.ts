@@ -201,7 +201,9 @@ export class KeyValueState {
     if (leaseId !== undefined) this.#leases.bind(leaseId, key)
     const modRevision = this.#revision + 1
     const createRevision = before?.createRevision ?? modRevision
-    const entry = { key, value, createRevision, modRevision, leaseId: leaseId ?? '0' }
+    // In memory of its own: what a value given may be a part of would stay as long as the key.
+    const kept = new Uint8Array(value)
+    const entry = { key, value: kept, createRevision, modRevision, leaseId: leaseId ?? '0' }
     this.#entries.set(key, entry)
     this.#sizeBytes += bytesOf(entry) - (before === undefined ? 0 : bytesOf(before))
     events.push(isVolatile ? { type: 'put', entry, isVolatile } : { type: 'put', entry })
