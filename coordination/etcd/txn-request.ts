@@ -7,7 +7,7 @@ import type {
 /** Numbers of fields and enumerators are those of etcd's `rpc.proto`. */
 const RESULTS = { equal: 0, greater: 1, less: 2, notEqual: 3 } as const
 const TARGETS = {
-  createRevision: { target: 1, field: 4 },
+  createRevision: { target: 1, field: 5 },
   modRevision: { target: 2, field: 6 },
 } as const
 const OPERATION_FIELDS = { get: 1, put: 2, delete: 3, transaction: 4 } as const

@@ -69,7 +69,7 @@ function readResult(reader: Reader, end: number, revision: number): Coordination
 function readFound(reader: Reader, end: number): CoordinationEntry | undefined {
   let found: CoordinationEntry | undefined
   while (reader.at < end) {
-    if (reader.field() === 2) found ??= readEntry(reader, reader.end())
+    if (reader.field() === 2 && found === undefined) found = readEntry(reader, reader.end())
     else reader.skip()
   }
   return found

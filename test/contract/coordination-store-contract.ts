@@ -150,6 +150,19 @@ export function coordinationStoreContract(
         assert.equal(text(await get('a')), '2')
       })
 
+      it('compares create revisions, which a rewrite keeps', async () => {
+        const { revision } = await putAll(put('a', '1'))
+        const rewritten = await putAll(put('a', '2'))
+        const isCreatedAt = async (at: number): Promise<boolean> =>
+          (
+            await commit({
+              compare: [{ key: `${ROOT}a`, target: 'createRevision', is: 'equal', revision: at }],
+            })
+          ).succeeded
+        assert.equal(await isCreatedAt(revision), true)
+        assert.equal(await isCreatedAt(rewritten.revision), false)
+      })
+
       it('compares equal, notEqual, greater and less', async () => {
         const { revision } = await putAll(put('a', '1'))
         const holds = async (is: CoordinationCompare['is'], other: number): Promise<boolean> =>
