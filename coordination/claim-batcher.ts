@@ -42,7 +42,7 @@ interface Leaving {
 const OPERATIONS_MAX = 120
 const BYTES_MAX = 512 * 1024
 /** Enough for the store to have work while this node handles the answers to what came before. */
-const BATCHES_UNDER_WAY_MAX = 6
+const BATCHES_UNDER_WAY_MAX = 8
 /** With a batch under way, so many make another one worth its fixed cost. */
 const WORTH_ANOTHER = 40
 

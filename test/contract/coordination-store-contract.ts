@@ -293,6 +293,18 @@ export function coordinationStoreContract(
         assert.deepEqual(range.entries.map(text), ['1', '2'])
       })
 
+      it('keeps a value as it was when it was given, in memory of its own', async () => {
+        const value = new Uint8Array([1, 2, 3, 4]).subarray(1, 3)
+        const writing = store.transact({
+          compare: [],
+          success: [{ type: 'put', key: `${ROOT}a`, value }],
+          failure: [],
+        })
+        value.fill(9)
+        await settled(writing)
+        assert.deepEqual([...((await get('a'))?.value ?? [])], [2, 3])
+      })
+
       it('keeps keys that are names of object properties, and any bytes as value', async () => {
         const names = ['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'a b\n"\u0001']
         await putAll(...names.map(key => put(key, key)))
