@@ -114,7 +114,10 @@ export class ClaimBatcher {
     const passedOver: Operation[] = []
     let bytes = 0
     let taken = 0
+    let isFull = false
     for (const operation of this.#waiting) {
+      isFull = batch.length === OPERATIONS_MAX
+      if (isFull) break
       if (this.#busy.has(operation.clientId)) {
         passedOver.push(operation)
         taken++
@@ -127,14 +130,13 @@ export class ClaimBatcher {
         continue
       }
       bytes += requestBytes(transaction)
-      if (batch.length === OPERATIONS_MAX || (batch.length > 0 && bytes > BYTES_MAX)) {
-        this.#stats.fullBatches++
-        break
-      }
+      isFull = batch.length > 0 && bytes > BYTES_MAX
+      if (isFull) break
       this.#busy.add(operation.clientId)
       batch.push({ operation, transaction })
       taken++
     }
+    if (isFull) this.#stats.fullBatches++
     this.#waiting.splice(0, taken, ...passedOver)
     return batch
   }
