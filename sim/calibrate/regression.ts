@@ -13,11 +13,6 @@ export function lineThrough(points: readonly (readonly [x: number, y: number])[]
   return { slope, intercept: meanY - slope * meanX }
 }
 
-/** Of the straight line through (0, 0) that lies closest to the points. NaN of none. */
-export function slopeFromZero(points: readonly (readonly [x: number, y: number])[]): number {
-  return points.reduce((sum, [x, y]) => sum + x * y, 0) / points.reduce((sum, [x]) => sum + x * x, 0)
-}
-
 /** The value below which that share of the others lies; NaN of none. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b)

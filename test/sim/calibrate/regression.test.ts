@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { lineThrough, percentile, slopeFromZero } from '../../../sim/calibrate/regression.ts'
+import { lineThrough, percentile } from '../../../sim/calibrate/regression.ts'
 
 describe('lineThrough', () => {
   it('finds cost per message and cost of being idle from load points', () => {
@@ -24,27 +24,6 @@ describe('lineThrough', () => {
 
   it('has no slope where all load points are one', () => {
     assert.ok(Number.isNaN(lineThrough([[1, 1]]).slope))
-  })
-})
-
-describe('slopeFromZero', () => {
-  it('weighs points by how far out they are', () => {
-    assert.equal(
-      slopeFromZero([
-        [5, 10],
-        [10, 20],
-      ]),
-      2,
-    )
-    // 5 · 20 and 10 · 20 over 25 and 100.
-    assert.equal(
-      slopeFromZero([
-        [5, 20],
-        [10, 20],
-      ]),
-      2.4,
-    )
-    assert.ok(Number.isNaN(slopeFromZero([])))
   })
 })
 
