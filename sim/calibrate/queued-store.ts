@@ -16,7 +16,7 @@ import type { VirtualClock } from '../ports/virtual-clock.ts'
 
 /** What a batch of the node's own holds at most, and how many of them it has under way. */
 const BATCH = 120
-const BATCHES_UNDER_WAY = 4
+const BATCHES_UNDER_WAY = 8
 /** With how many under way, one claim each, etcd is measured. */
 export const SINGLE_CLAIMS = 64
 
