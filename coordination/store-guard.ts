@@ -11,6 +11,7 @@ import type {
 } from '../src/core/ports/coordination-store.ts'
 import type { Logger } from '../src/core/ports/logger.ts'
 import type { Random } from '../src/core/ports/random.ts'
+import { StandingRefusal } from './standing-refusal.ts'
 import { StoreBreaker } from './store-breaker.ts'
 import { StoreRefusal } from './store-refusal.ts'
 import { StoreStats, type StoreCall } from './store-stats.ts'
@@ -24,13 +25,16 @@ export interface StoreGuardPorts {
 /**
  * A coordination store as another one, measured, and with a circuit breaker before its reads and writes: after repeated
  * failures they fail at once as unavailable until the store works again. Lease calls, watches and `status` always pass:
- * they keep the node alive, and that they get through is the sign to try again.
+ * they keep the node alive, and that they get through is the sign to try again. A store that refuses is one that works;
+ * when it refuses everything a node needs, `refusal` knows and says so.
  *
  * It never repeats a call, never changes an answer, and closes the store beneath with itself.
  */
 export class StoreGuard implements CoordinationStore {
   readonly stats: StoreStats
   readonly breaker: StoreBreaker
+  /** Closed with this store; to be closed alone when the store beneath is another's. */
+  readonly refusal: StandingRefusal
   readonly #store: CoordinationStore
   readonly #clock: Clock
 
@@ -40,6 +44,7 @@ export class StoreGuard implements CoordinationStore {
     this.#clock = ports.clock
     this.stats = new StoreStats(sessionsPrefix)
     this.breaker = new StoreBreaker(ports)
+    this.refusal = new StandingRefusal(ports, () => this.transact(writeThatNeverHappens(sessionsPrefix)))
   }
 
   get(key: string): ReturnType<CoordinationStore['get']> {
@@ -67,6 +72,7 @@ export class StoreGuard implements CoordinationStore {
       this.stats.failures[outcome.outcome]++
       this.breaker.failed(outcome.reason)
     }
+    if (outcome.outcome !== 'done' && outcome.isStanding === true) this.refusal.met(outcome.reason)
     return outcome
   }
 
@@ -109,6 +115,7 @@ export class StoreGuard implements CoordinationStore {
   }
 
   close(): Promise<void> {
+    this.refusal.close()
     return this.#store.close()
   }
 
@@ -123,7 +130,7 @@ export class StoreGuard implements CoordinationStore {
       this.breaker.succeeded()
       return answer
     } catch (error) {
-      if (this.#isFailure(error)) this.breaker.failed(errorMessage(error))
+      if (this.#isFailure(call, error)) this.breaker.failed(errorMessage(error))
       else this.breaker.succeeded()
       throw error
     }
@@ -135,16 +142,18 @@ export class StoreGuard implements CoordinationStore {
       this.breaker.reached()
       return answer
     } catch (error) {
-      if (this.#isFailure(error)) this.breaker.missed(errorMessage(error))
+      if (this.#isFailure(call, error)) this.breaker.missed(errorMessage(error))
       else this.breaker.reached()
       throw error
     }
   }
 
   /** Counts why a call was rejected; a refusal is an answer, and that the store was closed says nothing about it. */
-  #isFailure(error: unknown): boolean {
+  #isFailure(call: StoreCall, error: unknown): boolean {
     if (error instanceof GrapevineError && error.code === 'COORDINATION_CLOSED') return false
     const isRefusal = error instanceof StoreRefusal
+    // A user that may not compact may do all that clients need.
+    if (isRefusal && error.isStanding && call !== 'compact') this.refusal.met(error.message)
     this.stats.failures[isRefusal ? 'refused' : 'unavailable']++
     return !isRefusal
   }
@@ -156,5 +165,14 @@ export class StoreGuard implements CoordinationStore {
     } finally {
       this.stats.latency[call].add(this.#clock.now() - startMs)
     }
+  }
+}
+
+/** Refused by a store that refuses writes, though its comparison never holds. */
+function writeThatNeverHappens(key: string): CoordinationTransaction {
+  return {
+    compare: [{ key, target: 'createRevision', is: 'less', revision: 0 }],
+    success: [{ type: 'put', key, value: new Uint8Array() }],
+    failure: [],
   }
 }

@@ -5,7 +5,11 @@ import { GrapevineError } from '../src/core/errors.ts'
  * as when it cannot be reached, but trying another time or place is no help.
  */
 export class StoreRefusal extends GrapevineError {
-  constructor(message: string) {
+  /** It says no to others as well, as in `CoordinationOutcome`. */
+  readonly isStanding: boolean
+
+  constructor(message: string, isStanding = false) {
     super('COORDINATION_UNAVAILABLE', message)
+    this.isStanding = isStanding
   }
 }

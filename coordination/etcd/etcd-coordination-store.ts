@@ -120,9 +120,9 @@ export class EtcdCoordinationStore implements CoordinationStore {
     )
     if (answer === 'closed') return { outcome: 'unknown', reason: 'the coordination store was closed' }
     if ('value' in answer) return { outcome: 'done', result: answer.value }
-    const { kind, reason } = answer.fault
-    if (kind === 'unknown') return { outcome: 'unknown', reason }
-    return { outcome: 'unavailable', reason, isRefusal: kind === 'refused' }
+    const { kind, reason, isStanding } = answer.fault
+    if (kind === 'unknown') return { outcome: 'unknown', reason, isStanding }
+    return { outcome: 'unavailable', reason, isRefusal: kind === 'refused', isStanding }
   }
 
   async grantLease(ttlMs: number): Promise<CoordinationLease> {
@@ -295,7 +295,7 @@ async function keepAliveOnce(
 }
 
 function unavailable(fault: EtcdFault): GrapevineError {
-  if (fault.kind === 'refused') return new StoreRefusal(`etcd refused: ${fault.reason}`)
+  if (fault.kind === 'refused') return new StoreRefusal(`etcd refused: ${fault.reason}`, fault.isStanding)
   return new GrapevineError('COORDINATION_UNAVAILABLE', `etcd does not answer: ${fault.reason}`)
 }
 

@@ -30,6 +30,8 @@ export interface EtcdFault {
   readonly kind: 'refused' | 'notSent' | 'unknown'
   readonly name: EtcdFaultName
   readonly reason: string
+  /** It is not about the request: others are answered so as well, until an operator mends it. */
+  readonly isStanding: boolean
 }
 
 /** gRPC status codes with which etcd refuses a request before proposing it; only when the text is etcd's own. */
@@ -130,15 +132,26 @@ const FAULTS: readonly (readonly [EtcdFaultName, RegExp, advice: string])[] = [
   ['late', /Deadline exceeded|DEADLINE_EXCEEDED/, 'etcd did not answer in time'],
 ]
 
+/** Faults with which etcd answers whatever a node needs, until an operator mends them. */
+const STANDING: ReadonlySet<EtcdFaultName> = new Set<EtcdFaultName>([
+  'wrong-password',
+  'auth-disabled',
+  'forbidden',
+  'no-space',
+  'corrupt',
+])
+
 export function etcdFault(error: unknown): EtcdFault {
   const reason = faultReason(error)
   const message = errorMessage(error)
   const name = faultOf(message)?.[0] ?? 'other'
-  if (error instanceof EtcdLeaseInvalidError) return { kind: 'refused', name, reason: 'lease not found' }
-  if (NOT_SENT.some(text => message.includes(text))) return { kind: 'notSent', name, reason }
+  const isStanding = STANDING.has(name)
+  if (error instanceof EtcdLeaseInvalidError)
+    return { kind: 'refused', name, reason: 'lease not found', isStanding }
+  if (NOT_SENT.some(text => message.includes(text))) return { kind: 'notSent', name, reason, isStanding }
   const code = Number(/^\d+/.exec(message)?.[0] ?? NaN)
   const isRefusal = REFUSALS.has(code) && message.includes('etcdserver: ')
-  return { kind: isRefusal ? 'refused' : 'unknown', name, reason }
+  return { kind: isRefusal ? 'refused' : 'unknown', name, reason, isStanding }
 }
 
 /** The error in one line, without gRPC's and OpenSSL's ornaments, and what to do about it. */

@@ -104,6 +104,7 @@ export class SimNode {
         authenticationMethods: [],
         coordinationStore: guard,
         storeSize,
+        storeRefusal: guard.refusal,
         storeMetrics: [],
         epochMemory: new StoreEpochMemory(store, logger),
         transport,

@@ -242,6 +242,7 @@ export class BrokerNode implements NodeStatusSource {
         interest: this.interest,
         retained: this.retainedSync,
         othersCount: this.#peers().length,
+        storeRefusal: this.#ports.storeRefusal.reason,
         storeError: this.#storeError,
       }),
       this.control.readiness(),

@@ -34,6 +34,8 @@ export interface BrokerPorts {
   readonly coordinationStore: CoordinationStore
   /** Says when that store has no room for new persistent sessions. */
   readonly storeSize: { isNearQuota(): boolean }
+  /** Why that store refuses what a node needs, and what to do about it; undefined while it does not. */
+  readonly storeRefusal: { readonly reason: string | undefined }
   /** What is measured of that store. */
   readonly storeMetrics: readonly Metric[]
   /** Where spans of traced publications go, beside whoever traces. */

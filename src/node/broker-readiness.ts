@@ -18,6 +18,8 @@ interface BrokerView {
   readonly retained: Pick<RetainedSync, 'isSynchronized' | 'clockComplaints'>
   /** Members beside this one. */
   readonly othersCount: number
+  /** Why the coordination store refuses what this node needs; undefined while it does not. */
+  readonly storeRefusal: string | undefined
   /** Undefined while the local store takes writes. */
   readonly storeError: string | undefined
 }
@@ -31,6 +33,7 @@ export function brokerReadiness({
   interest,
   retained,
   othersCount,
+  storeRefusal,
   storeError,
 }: BrokerView): ReadinessCheck[] {
   const isServing = phase === 'serving'
@@ -38,8 +41,8 @@ export function brokerReadiness({
   return [
     {
       name: 'coordination',
-      ok: isOwner,
-      detail: coordinationDetail(isOwner, isPromised),
+      ok: isOwner && storeRefusal === undefined,
+      detail: coordinationDetail(isOwner, isPromised, storeRefusal),
     },
     {
       name: 'mesh',
@@ -80,7 +83,9 @@ function clockCheck(complaints: RetainedSync['clockComplaints'], othersCount: nu
   return { name: 'clock', ok, detail }
 }
 
-function coordinationDetail(isOwner: boolean, isPromised: boolean): string {
+function coordinationDetail(isOwner: boolean, isPromised: boolean, refusal: string | undefined): string {
+  if (refusal !== undefined)
+    return `the coordination store refuses what this node needs, so new sessions are refused: ${refusal}`
   if (!isOwner) return 'no lease: the coordination store does not answer, or the node has not joined'
   if (!isPromised) return 'lease held'
   return 'no lease, but all other members promise to take nothing from this node: clients that are connected go on, new sessions are refused until the coordination store answers'

@@ -94,6 +94,7 @@ export async function createNode(
     )
     const storeSize = new StoreSize(guard, { clock, random, logger })
     closers.push(async () => storeSize.close())
+    closers.push(async () => guard.refusal.close())
     storeSize.start()
 
     const host = await createMeshHost({
@@ -127,6 +128,7 @@ export async function createNode(
         seenJournal: new StoreSeenJournal(writer),
         coordinationStore: guard,
         storeSize,
+        storeRefusal: guard.refusal,
         storeMetrics: storeMetrics(guard, storeSize),
         ...(spanExporter === undefined ? {} : { spanExporter }),
         epochMemory: new StoreEpochMemory(store, logger),

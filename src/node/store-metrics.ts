@@ -7,7 +7,7 @@ import type { Metric } from '../core/ports/node-status.ts'
 const BREAKER_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
 /** What a node asks of the coordination store, how it fares, and how full the store is. */
-export function storeMetrics({ stats, breaker }: StoreGuard, size: StoreSize): Metric[] {
+export function storeMetrics({ stats, breaker, refusal }: StoreGuard, size: StoreSize): Metric[] {
   const counter = (name: string, help: string, read: () => number): Metric => ({
     name: `coordination_store_${name}_total`,
     type: 'counter',
@@ -44,6 +44,11 @@ export function storeMetrics({ stats, breaker }: StoreGuard, size: StoreSize): M
       () => BREAKER_STATES[breaker.state],
     ),
     counter('breaker_opened', 'Times repeated failures stopped calls.', () => breaker.opened),
+    gauge(
+      'refusing',
+      '1 while the store answers but refuses what this node needs: no permission, wrong password, no room. /ready says why.',
+      () => (refusal.reason === undefined ? 0 : 1),
+    ),
     counter('watch_resets', 'Times a watch lost continuity and was read anew.', () => stats.watchResets),
     counter('puts', 'Keys this node wrote.', () => stats.puts),
     counter('deletes', 'Keys this node deleted.', () => stats.deletes),

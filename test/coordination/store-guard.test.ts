@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { StoreGuard } from '../../coordination/store-guard.ts'
+import { StoreRefusal } from '../../coordination/store-refusal.ts'
 import { StoreSize } from '../../coordination/store-size.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { SimCoordinationService } from '../../sim/ports/sim-coordination-store.ts'
@@ -8,6 +9,7 @@ import { GrapevineError } from '../../src/core/errors.ts'
 import type {
   CoordinationOperation,
   CoordinationOutcome,
+  CoordinationStore,
   CoordinationStoreStatus,
 } from '../../src/core/ports/coordination-store.ts'
 import { coordinationStoreContract } from '../contract/coordination-store-contract.ts'
@@ -137,6 +139,68 @@ describe('StoreGuard', () => {
     }
     assert.equal(guard.breaker.state, 'closed')
     assert.equal(guard.stats.failures.refused, 10)
+    assert.equal(guard.refusal.reason, undefined)
+  })
+
+  describe('when what a node needs is refused whatever it asks', () => {
+    const standing = {
+      outcome: 'unavailable',
+      reason: 'permission denied',
+      isRefusal: true,
+      isStanding: true,
+    } as const
+    const said = (pattern: RegExp): number => logger.lines.filter(line => pattern.test(line)).length
+    let transact: CoordinationStore['transact']
+
+    beforeEach(async () => {
+      transact = beneath.transact.bind(beneath)
+      beneath.transact = () => Promise.resolve(standing)
+      for (let i = 0; i < 10; i++) assert.deepEqual(await write(put(`/${i}`)), standing)
+    })
+
+    it('says so once, with the reason, and the breaker stays closed', async () => {
+      assert.equal(guard.refusal.reason, 'permission denied')
+      await clock.advance(60_000)
+      assert.equal(guard.refusal.reason, 'permission denied')
+      assert.equal(said(/^warn the coordination store refuses.*permission denied/), 1)
+      assert.equal(guard.breaker.state, 'closed')
+    })
+
+    it('asks by itself whether it is over, writing nothing, and says once that it is', async () => {
+      await clock.advance(60_000)
+      beneath.transact = transact
+      const before = await after(guard.get('/'), 10)
+      await clock.advance(5100)
+      assert.equal(guard.refusal.reason, undefined)
+      assert.equal(said(/^info the coordination store grants again/), 1)
+      assert.deepEqual(await after(guard.get('/'), 10), before)
+      const asked = beneath.transactions
+      await clock.advance(60_000)
+      assert.equal(beneath.transactions, asked)
+    })
+
+    it('is not over because reads and leases are granted', async () => {
+      assert.equal(typeof (await after(guard.get('/a'), 10)), 'object')
+      assert.equal(typeof (await after(guard.grantLease(10_000), 10)), 'object')
+      assert.equal(guard.refusal.reason, 'permission denied')
+    })
+
+    it('asks no more once it is closed', async () => {
+      beneath.transact = transact
+      guard.refusal.close()
+      const asked = beneath.transactions
+      await clock.advance(60_000)
+      assert.equal(beneath.transactions, asked)
+    })
+  })
+
+  it('knows from reads and lease calls too that all is refused, but not from a compaction', async () => {
+    const refused = (): Promise<never> => Promise.reject(new StoreRefusal('permission denied', true))
+    Object.assign(beneath, { compact: refused, keepAlive: refused })
+    await assert.rejects(guard.compact(1))
+    assert.equal(guard.refusal.reason, undefined)
+    await assert.rejects(guard.keepAlive('1'))
+    assert.equal(guard.refusal.reason, 'permission denied')
   })
 
   it('accounts for what was written, nested transactions included, and for session records by themselves', async () => {

@@ -12,6 +12,7 @@ describe('brokerReadiness', () => {
     interest: { missing: [], unheard: [] },
     retained: { isSynchronized: true, clockComplaints: [] },
     othersCount: 2,
+    storeRefusal: undefined,
     storeError: undefined,
   }
   const failing = (view: Partial<View>): string[] =>
@@ -27,6 +28,11 @@ describe('brokerReadiness', () => {
     const [coordination] = brokerReadiness({ ...well, isPromised: true })
     assert.equal(coordination?.ok, true)
     assert.match(coordination.detail, /all other members promise/)
+  })
+
+  it('is not ready while the coordination store refuses what new sessions need, and says why', () => {
+    const [coordination] = failing({ storeRefusal: 'permission denied: grant the user readwrite' })
+    assert.match(coordination ?? '', /^coordination: .*new sessions are refused: permission denied: grant/)
   })
 
   it('blames the clock of a node that most others find ahead, not of one that a single other does', () => {

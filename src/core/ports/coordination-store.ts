@@ -68,6 +68,8 @@ export type CoordinationOutcome =
       readonly reason: string
       /** The store works and said no (no room, no such lease, too many operations), as opposed to not being reached. */
       readonly isRefusal?: boolean
+      /** It is not about this request: whatever a node needs is refused until an operator mends it (no permission, no room). */
+      readonly isStanding?: boolean
     }
 
 export type CoordinationEvent =

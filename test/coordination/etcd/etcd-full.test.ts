@@ -68,6 +68,8 @@ describe('an etcd that is full', function () {
     for (let i = 0; i < 10; i++) await putNext()
     for (let i = 0; i < 10; i++) await assert.rejects(store.grantLease(10_000), /etcd refused: .*NOSPACE/)
     assert.equal(store.breaker.state, 'closed')
+    assert.match(store.refusal.reason ?? '', /NOSPACE/)
+    assert.equal(logger.lines.filter(line => line.includes('refuses what this node needs')).length, 1)
     assert.equal((await store.status()).alarm, 'NOSPACE')
     assert.equal(await isNearlyFull(), true)
   })
@@ -77,6 +79,8 @@ describe('an etcd that is full', function () {
     assert.ok((await store.range('/full/1')).entries.length > 0)
     assert.equal(await store.keepAlive(leaseId), 'alive')
     assert.equal((await transact({ type: 'delete', key: '/full/0' })).outcome, 'done')
+    await time.advance(5000)
+    assert.match(store.refusal.reason ?? '', /NOSPACE/)
   })
 
   it('takes writes again when it was compacted, defragmented and disarmed, without a restart of the node', async () => {
@@ -100,5 +104,6 @@ describe('an etcd that is full', function () {
     assert.equal((await putNext()).outcome, 'done')
     assert.equal((await store.status()).alarm, undefined)
     assert.equal(await isNearlyFull(), false)
+    await until(time, 'it is known to refuse nothing', () => store.refusal.reason === undefined, 10_000)
   })
 })
