@@ -89,6 +89,8 @@ export class ClaimContest {
   #sight: Sight = UNSEEN
   #racesLost = 0
   #isNextAtOnce = false
+  /** When another owner was first asked, by `Clock.now`. */
+  #askedAtMs: number | undefined
 
   /** `will`: value of the will to be kept. `unsettled`: of earlier contests for the client id. */
   constructor(
@@ -113,7 +115,10 @@ export class ClaimContest {
   async run(): Promise<ClaimAnswer> {
     for (;;) {
       const step = await this.#step()
-      if (typeof step === 'object') return step
+      if (typeof step === 'object') {
+        this.#noteTakeover(step)
+        return step
+      }
       const isFinal = step === 'suspended' || step === 'owner-lost' || step === 'quota'
       const isOver = this.#context.clock.now() >= this.#endMs
       if (isFinal || isOver || this.#racesLost > RACES_LOST_MAX) return { status: 'refused', reason: step }
@@ -126,6 +131,11 @@ export class ClaimContest {
     const { clock, random } = this.#context
     this.#backoff ??= new Backoff(clock, random, 10, 200)
     return this.#backoff.pause()
+  }
+
+  #noteTakeover({ status }: ClaimAnswer): void {
+    if (status !== 'claimed' || this.#askedAtMs === undefined) return
+    this.#context.stats.takeovers.add(this.#context.clock.now() - this.#askedAtMs)
   }
 
   /** One attempt: an answer, or what stands in the way. */
@@ -174,6 +184,7 @@ export class ClaimContest {
       return this.#lookThen('owner-unreachable')
     }
     if (this.#isStagedStill()) return this.#swap('consented')
+    this.#askedAtMs ??= this.#context.clock.now()
     const answer = await this.#context.ask(holder, this.#wish, owner.token, CONSENT_MS)
     if (answer === 'consent') return this.#swap('consented')
     return this.#lookThen(answer === 'unreachable' ? 'owner-unreachable' : 'contended')

@@ -1,7 +1,10 @@
 import type { ClaimRefusal } from '../src/core/ports/session-ownership.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
 
-/** What claims have come to since the process started; all counts, for metrics. */
+/** What claims have come to since the process started; for metrics. */
 export interface ClaimStats {
+  /** From the first question to another owner until the session was claimed. */
+  readonly takeovers: LatencyHistogram
   /** Claims that had to ask the store. */
   claims: number
   claimed: number
@@ -29,6 +32,7 @@ export interface ClaimStats {
 
 export function newClaimStats(): ClaimStats {
   return {
+    takeovers: new LatencyHistogram(),
     claims: 0,
     claimed: 0,
     refused: {

@@ -22,6 +22,7 @@ import type { LeaderDuties } from './leader-duties.ts'
 import type { PublishWill } from './leader-wills.ts'
 import type { LeadershipStats } from './leadership.ts'
 import type { ModeFollower } from './mode-follower.ts'
+import type { PromiseStats } from './promises.ts'
 import { leftMeanwhile } from './registration.ts'
 import type { RouteRecords } from './route-records.ts'
 import type { OwnedSession } from './session-readback.ts'
@@ -169,6 +170,11 @@ export class Coordinator implements SessionOwnership {
   /** Of those, what went through the coordination store for want of a link. */
   get sessionHandoffs(): Readonly<SessionHandoff['stats']> {
     return this.#parts.handoff.stats
+  }
+
+  /** Promises asked of other members, and given to them. */
+  get promiseStats(): Readonly<PromiseStats> {
+    return this.#parts.promises.stats
   }
 
   get leader(): NodeId | undefined {

@@ -47,9 +47,22 @@ export interface PromisesListener {
   isProvenDead(earlier: LifeName): boolean
 }
 
+/** Questions of both directions and their answers; a refusal is the answer 0. */
+export interface PromiseStats {
+  /** Questions this node asked while it could not renew its lease, repeats included. */
+  asked: number
+  /** What others answered. */
+  promised: number
+  refused: number
+  /** What this node answered others. */
+  given: number
+  denied: number
+}
+
 type Fields = Readonly<Record<string, unknown>>
 
 export class Promises {
+  readonly stats: PromiseStats = { asked: 0, promised: 0, refused: 0, given: 0, denied: 0 }
   readonly #context: PromisesContext
   readonly #keeper: PromiseKeeper
   readonly #seeker: PromiseSeeker
@@ -68,8 +81,10 @@ export class Promises {
     this.#seeker = new PromiseSeeker(
       clock,
       options,
-      (nodeId, id, forMs) =>
-        channel.send(nodeId, { type: 'promise-ask', id, epoch: listener.epoch(), forMs }),
+      (nodeId, id, forMs) => {
+        this.stats.asked++
+        channel.send(nodeId, { type: 'promise-ask', id, epoch: listener.epoch(), forMs })
+      },
       () => listener.onExtended(),
     )
     this.#reliance = new Reliance(context, relied => this.#seeker.setWitnesses(relied))
@@ -157,6 +172,7 @@ export class Promises {
   #onAsk(from: PeerAddress, { id, epoch, forMs }: Fields): boolean {
     if (!isCount(id) || !isCount(epoch) || !isCount(forMs)) return false
     const grantedMs = epoch === this.#epoch() ? Math.floor(this.#keeper.promise(from, forMs)) : 0
+    this.stats[grantedMs > 0 ? 'given' : 'denied']++
     // An answer that cannot be sent is asked for again.
     this.#context.channel.send(from.nodeId, { type: 'promise-answer', id, forMs: grantedMs })
     return true
@@ -164,6 +180,7 @@ export class Promises {
 
   #onAnswer(from: PeerAddress, { id, forMs }: Fields): boolean {
     if (!isCount(id) || !isCount(forMs)) return false
+    this.stats[forMs > 0 ? 'promised' : 'refused']++
     this.#seeker.onAnswer(from, id, forMs)
     return true
   }

@@ -105,7 +105,7 @@ export class SimNode {
         coordinationStore: guard,
         storeSize,
         storeRefusal: guard.refusal,
-        storeMetrics: [],
+        portMetrics: [],
         epochMemory: new StoreEpochMemory(store, logger),
         transport,
         gossip,

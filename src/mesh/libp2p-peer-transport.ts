@@ -9,7 +9,7 @@ import { ChannelStream } from './channel-stream.ts'
 import { channelProtocol, decodeHello, peerChannels } from './hello-codec.ts'
 import type { MeshHost } from './mesh-host.ts'
 import { HANDSHAKE_TIMEOUT_MS, PeerConnector } from './peer-connector.ts'
-import type { HelloFault } from './peer-connector.ts'
+import type { HelloFault, MeshStats } from './peer-connector.ts'
 import type { PeerLink, PeerLinkListener } from './peer-link.ts'
 
 export interface Libp2pPeerTransportComponents {
@@ -27,6 +27,7 @@ type FrameListener = (from: PeerAddress, frame: Uint8Array) => void
 
 /** `PeerTransport` over a mesh host, which it does not own: `close` ends the links and leaves the host to its maker. */
 export class Libp2pPeerTransport implements PeerTransport {
+  readonly stats: MeshStats = { dials: 0, dialsFailed: 0, linksLost: 0 }
   readonly #components: Libp2pPeerTransportComponents
   readonly #cluster: string
   readonly #connectors = new Map<NodeId, PeerConnector>()
@@ -102,7 +103,8 @@ export class Libp2pPeerTransport implements PeerTransport {
     for (const member of members) {
       if (this.#connectors.has(member.nodeId)) continue
       const { host, clock, random, logger } = this.#components
-      const context = { host, clock, random, logger, cluster: this.#cluster, self: this.#self }
+      const { stats } = this
+      const context = { stats, host, clock, random, logger, cluster: this.#cluster, self: this.#self }
       this.#connectors.set(
         member.nodeId,
         new PeerConnector(member, { ...context, listener: this.#linkListener }),

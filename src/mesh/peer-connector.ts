@@ -21,7 +21,17 @@ const SOUND_LINK_MS = 2_000
 /** Failures in a row after which the operator is told. */
 const FAILURES_TOLD = 5
 
+/** Counts since the transport was made. */
+export interface MeshStats {
+  /** Attempts to open a link or a connection. */
+  dials: number
+  dialsFailed: number
+  /** Links that were up and ended, other than by this node's will. */
+  linksLost: number
+}
+
 export interface PeerConnectorContext {
+  readonly stats: MeshStats
   readonly host: MeshHost
   readonly clock: Clock
   readonly random: Random
@@ -107,6 +117,7 @@ export class PeerConnector {
 
   #open(): void {
     this.#retry?.cancel()
+    this.#context.stats.dials++
     const attempt: Attempt = {
       controller: new AbortController(),
       timeout: this.#context.clock.schedule(HANDSHAKE_TIMEOUT_MS, () =>
@@ -187,7 +198,10 @@ export class PeerConnector {
       if (this.#context.clock.now() - this.#upSinceMs >= SOUND_LINK_MS) this.#failures = 0
       const { logger } = this.#context
       if (this.#stopped) logger.debug('link closed', { peer: this.peer.nodeId, reason })
-      else logger.info('link down', { peer: this.peer.nodeId, reason })
+      else {
+        this.#context.stats.linksLost++
+        logger.info('link down', { peer: this.peer.nodeId, reason })
+      }
     }
     if (isCurrent) this.#retryLater(reason)
     this.#context.listener.onDown(link, reason, wasUp)
@@ -195,6 +209,7 @@ export class PeerConnector {
 
   #fail(attempt: Attempt, reason: string): void {
     if (this.#attempt !== attempt) return
+    this.#context.stats.dialsFailed++
     this.#endAttempt()
     this.#context.host.dropConnections(this.peer.peerId)
     this.#retryLater(reason)
@@ -219,7 +234,7 @@ export class PeerConnector {
 
   /** The other end opens links: only dial when no connection comes about. */
   #awaitDial(patienceMs: number): void {
-    const { clock, random, host } = this.#context
+    const { clock, random, host, stats } = this.#context
     this.#retry?.cancel()
     this.#retry = clock.schedule(patienceMs * (1 + random.fraction()), () => {
       if (this.#link !== undefined) return
@@ -230,11 +245,15 @@ export class PeerConnector {
         timeout: clock.schedule(HANDSHAKE_TIMEOUT_MS, () => this.#endAttempt()),
       }
       this.#attempt = attempt
+      stats.dials++
       // The opener is told of the connection by its own host; when there is none it is dialled again above.
       const done = (): void => {
         if (this.#attempt === attempt) this.#endAttempt()
       }
-      host.connect(this.peer, attempt.controller.signal).then(done, done)
+      host.connect(this.peer, attempt.controller.signal).then(done, () => {
+        if (!this.#stopped) stats.dialsFailed++
+        done()
+      })
     })
   }
 }

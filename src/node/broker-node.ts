@@ -171,7 +171,7 @@ export class BrokerNode implements NodeStatusSource {
     )
     this.control = this.#makeControl()
     this.routing = this.#makeInspector()
-    this.#metrics = [...nodeMetrics(this), ...ports.storeMetrics]
+    this.#metrics = [...nodeMetrics(this), ...ports.portMetrics]
     this.#listen()
   }
 

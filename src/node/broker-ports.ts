@@ -36,8 +36,8 @@ export interface BrokerPorts {
   readonly storeSize: { isNearQuota(): boolean }
   /** Why that store refuses what a node needs, and what to do about it; undefined while it does not. */
   readonly storeRefusal: { readonly reason: string | undefined }
-  /** What is measured of that store. */
-  readonly storeMetrics: readonly Metric[]
+  /** What is measured of that store and of the links. */
+  readonly portMetrics: readonly Metric[]
   /** Where spans of traced publications go, beside whoever traces. */
   readonly spanExporter?: SpanExporter
   /** What is remembered of that store. Without it, it is what it always was. */

@@ -40,6 +40,7 @@ import type { BrokerOptions } from './broker-ports.ts'
 import { claimDataDir, dataDirId } from './data-dir.ts'
 import type { GrapevineNode } from './grapevine-node.ts'
 import { RunningNode } from './running-node.ts'
+import { meshMetrics } from './mesh-metrics.ts'
 import { storeMetrics } from './store-metrics.ts'
 
 const HOST_KEY = 'identity/host-key'
@@ -129,7 +130,7 @@ export async function createNode(
         coordinationStore: guard,
         storeSize,
         storeRefusal: guard.refusal,
-        storeMetrics: storeMetrics(guard, storeSize),
+        portMetrics: [...storeMetrics(guard, storeSize), ...meshMetrics(transport)],
         ...(spanExporter === undefined ? {} : { spanExporter }),
         epochMemory: new StoreEpochMemory(store, logger),
         transport,

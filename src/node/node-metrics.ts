@@ -1,9 +1,11 @@
+import { LatencyHistogram } from '../../coordination/latency-histogram.ts'
 import { SPREAD_CLASSES_MS } from '../../gossip/interest-stats.ts'
 import type { Metric } from '../core/ports/node-status.ts'
 import type { BrokerNode } from './broker-node.ts'
 import { claimMetrics } from './claim-metrics.ts'
 import { forwardQueueMetrics } from './forward-queue-metrics.ts'
 import { modeMetrics } from './mode-metrics.ts'
+import { promiseMetrics } from './promise-metrics.ts'
 import { retainedMetrics } from './retained-metrics.ts'
 import { routingMetrics } from './routing-metrics.ts'
 
@@ -80,6 +82,7 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
     ),
     gauge('cluster_links_missing', 'Members this node has no link with.', () => broker.unlinked.length),
     ...claimMetrics(coordinator.claimStats),
+    ...promiseMetrics(coordinator.promiseStats),
     ...modeMetrics(coordinator, interest),
     counter(
       'session_asks',
@@ -93,6 +96,13 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
       labels: { answer },
       read: () => coordinator.sessionAsks[answer],
     })),
+    {
+      type: 'histogram',
+      name: 'session_takeover_seconds',
+      help: 'Seconds from asking another owner for a session until it was claimed here.',
+      bounds: LatencyHistogram.bounds,
+      read: () => coordinator.claimStats.takeovers.read(),
+    },
     counter(
       'session_handoffs',
       'Times the owner of a session was asked through the coordination store, for want of a link to it.',

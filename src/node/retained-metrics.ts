@@ -5,11 +5,16 @@ function gauge(name: string, help: string, read: () => number): Metric {
   return { name: `retained_${name}`, type: 'gauge', help, read }
 }
 
-/** What is retained here, and how often payloads that are elsewhere were needed. */
+function counter(name: string, help: string, read: () => number): Metric {
+  return { name: `retained_${name}_total`, type: 'counter', help, read }
+}
+
+/** What is retained here, and how often payloads that are elsewhere were needed, and how copies are kept equal. */
 export function retainedMetrics({
-  mqtt: { retained },
+  mqtt: { retained, stats: clients },
   retainedPlacement: placement,
-}: Pick<BrokerNode, 'mqtt' | 'retainedPlacement'>): Metric[] {
+  retainedSync: { stats: compared },
+}: Pick<BrokerNode, 'mqtt' | 'retainedPlacement' | 'retainedSync'>): Metric[] {
   const { stats } = placement.fetches
   const fetches = (outcome: 'found' | 'missing'): Metric => ({
     name: 'retained_fetches_total',
@@ -37,5 +42,22 @@ export function retainedMetrics({
     ),
     fetches('found'),
     fetches('missing'),
+    counter(
+      'refused',
+      'Messages of clients of this node not retained: no room (retained.messagesMax, bytesMax).',
+      () => clients.retainedRefused,
+    ),
+    counter(
+      'from_future',
+      'Retained messages of other nodes not taken: their clock is too far ahead of this one.',
+      () => clients.retainedFromFuture,
+    ),
+    counter(
+      'comparisons',
+      'Times this node compared its retained messages with another’s because checksums differed.',
+      () => compared.passes,
+    ),
+    counter('repaired', 'Newer retained messages that a comparison brought here.', () => compared.repaired),
+    counter('rejected', 'Malformed frames about retained messages.', () => compared.rejected),
   ]
 }

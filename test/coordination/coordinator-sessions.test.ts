@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { FencingToken } from '../../src/core/ids.ts'
 import { compareTokens } from '../../src/core/ids.ts'
+import type { HistogramReading } from '../../src/core/ports/node-status.ts'
 import type { ClaimAnswer } from '../../src/core/ports/session-ownership.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { until } from '../contract/harness.ts'
@@ -21,6 +22,7 @@ describe('Coordinator: session ownership', () => {
     return answer.status === 'claimed' ? answer : assert.fail(`refused: ${answer.reason}`)
   }
 
+  const takeoversOf = ({ coordinator }: SimNode): HistogramReading => coordinator.claimStats.takeovers.read()
   const ownersOf = (nodes: readonly SimNode[], clientId: string): string[] =>
     nodes.filter(node => node.holding.has(clientId)).map(({ nodeId }) => nodeId)
 
@@ -139,6 +141,20 @@ describe('Coordinator: session ownership', () => {
     await cluster.advance(LEASE_TTL_MS)
     const second = await claimed(b, 'x')
     assert.ok(compareTokens(second.token, first.token) > 0)
+  })
+
+  it('measures how long it took from asking the owner until the session was its own', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    await claimed(a, 'x')
+    assert.equal(takeoversOf(a).sum, 0)
+    b.store.answerDelayMs = 300
+    await claimed(b, 'x')
+    const { counts, sum } = takeoversOf(b)
+    assert.equal(
+      counts.reduce((all, count) => all + count),
+      1,
+    )
+    assert.ok(sum >= 0.3 && sum < 1, String(sum))
   })
 
   it('asks an owner whose link comes up within the claim', async () => {

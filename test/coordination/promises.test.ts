@@ -53,6 +53,11 @@ describe('Promises', () => {
       nodes.map(node => node.coordinator.incarnation),
       incarnations,
     )
+    for (const { coordinator } of nodes) {
+      const { asked, promised, given, refused, denied } = coordinator.promiseStats
+      assert.ok(asked >= promised && promised > 2 && given > 2, JSON.stringify(coordinator.promiseStats))
+      assert.deepEqual([refused, denied], [0, 0])
+    }
     // And a session can move again.
     assert.equal((await cluster.settled(nodes[0].claim('of b'))).status, 'claimed')
     assert.deepEqual([...nodes[1].holding.keys()], [])

@@ -56,8 +56,13 @@ describe('a mesh of real libp2p hosts', () => {
       onPeerDown: ({ incarnation }) => events.push(`down ${incarnation}`),
     })
     await linkAll(harness, [a, b])
+    assert.equal(a.transport.stats.linksLost, 0)
+    const dialsBefore = a.transport.stats.dials
     await b.close()
     await until(harness, 'the death to be noticed', () => events.length === 2)
+    await until(harness, 'it to be dialled in vain', () => a.transport.stats.dialsFailed > 0)
+    assert.equal(a.transport.stats.linksLost, 1)
+    assert.ok(a.transport.stats.dials > dialsBefore)
     const again = await harness.node({ key })
     again.transport.start('node-1', 2)
     a.transport.setMembers([{ nodeId: 'node-1', incarnation: 2, ...again.transport.self }])
