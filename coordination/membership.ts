@@ -3,7 +3,8 @@
  *
  * It only watches. While the store is away the members last known stay, since an outage of the store says nothing about
  * them; and whoever has this node's promise stays, though its key is gone, until `dropLapsed`. Invariant: at most one
- * incarnation per node, the newest; a listener is called exactly when the list changed.
+ * incarnation per node, the newest; a listener is called exactly when the list changed, except for what members say of their
+ * load: all do so several times a minute, and whatever follows from who is a member is as it was.
  */
 import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import type {
@@ -94,33 +95,46 @@ export class Membership {
   }
 
   #apply(events: readonly CoordinationEvent[]): void {
+    let hasChanged = false
     for (const event of events) {
-      if (event.type === 'put') this.#put(event.entry)
-      else this.#remove(event.key)
+      const isOther = event.type === 'put' ? this.#put(event.entry) : this.#remove(event.key)
+      hasChanged ||= isOther
     }
-    this.#listener.onChanged()
+    if (hasChanged) this.#listener.onChanged()
     for (const event of events) {
       if (event.type === 'delete') this.#listener.onKeyAbsent(event.key, event.revision)
     }
   }
 
-  #remove(key: string): void {
+  #remove(key: string): boolean {
     const member = this.#members.get(key)
+    if (member === undefined) return false
     this.#members.delete(key)
-    if (member !== undefined) this.#keep(key, member)
+    this.#keep(key, member)
+    return true
   }
 
   #keep(key: string, member: Member): void {
     if (this.#listener.isPromised(member.nodeId, member.incarnation)) this.#kept.set(key, member)
   }
 
-  #put({ key, value, modRevision }: CoordinationEntry): void {
+  /** Whether it says anything new but the member's load. */
+  #put({ key, value, modRevision }: CoordinationEntry): boolean {
     const name = this.#keys.parseMember(key)
     const member = name && decodeMember(name.nodeId, name.incarnation, value)
-    if (member !== undefined) {
-      this.#members.set(key, member)
-      this.#kept.delete(key)
-      this.#listener.onRegistered(member, modRevision)
-    } else this.#logger.warn('a member key is not as this version writes it, and is ignored', { key })
+    if (member === undefined) {
+      this.#logger.warn('a member key is not as this version writes it, and is ignored', { key })
+      return false
+    }
+    const before = this.#members.get(key)
+    this.#members.set(key, member)
+    this.#kept.delete(key)
+    this.#listener.onRegistered(member, modRevision)
+    return before === undefined || withoutLoad(before) !== withoutLoad(member)
   }
+}
+
+/** Equal for equal members: their fields are in the order in which `decodeMember` reads them. */
+function withoutLoad(member: Member): string {
+  return JSON.stringify({ ...member, load: undefined })
 }

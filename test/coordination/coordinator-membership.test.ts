@@ -59,6 +59,21 @@ describe('Coordinator: membership and leadership', () => {
     assert.equal(cluster.keys('/members/a/').length, 1)
   })
 
+  it('shows what members say of their load, but calls nobody for it', async () => {
+    const [a, b] = (await cluster.start('a', 'b')) as [SimNode, SimNode]
+    const loadOfB = (): number | undefined =>
+      a.coordinator.members.find(({ nodeId }) => nodeId === 'b')?.load?.connections
+    let calls = 0
+    a.coordinator.addListener({ onMembersChanged: () => calls++ })
+    b.coordinator.setLoad({ connections: 5, sessions: 5, subscriptions: 5 })
+    await until(cluster, 'a sees the load', () => loadOfB() === 5)
+    assert.equal(calls, 0)
+    b.coordinator.setHealth('ails')
+    await cluster.advance(100)
+    assert.equal(calls, 1)
+    assert.equal(loadOfB(), 5)
+  })
+
   it('gives a later life of a node a higher incarnation', async () => {
     const [first] = (await cluster.start('a')) as [SimNode]
     await cluster.settled(first.coordinator.leave())

@@ -27,7 +27,7 @@ export interface MemberDescription {
   readonly dataDirId?: string
   /** Epoch of the coordination store in which everything this node has was last claimed; absent: it does not say. */
   readonly claimedEpoch?: number
-  /** Some seconds old. */
+  /** Some seconds old. Alone it is no change of members of which anybody is told. */
   readonly load?: MemberLoad
   /** What ails it, for operators; absent when nothing does. */
   readonly health?: string
