@@ -1,4 +1,5 @@
 import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 
 /** A program to run on one core; `core` null leaves it to the system. */
 export interface PinnedCommand {
@@ -10,8 +11,16 @@ export interface PinnedCommand {
   signal: AbortSignal
 }
 
-/** How bin/grapevine.js has V8 size its nursery; every broker on Node gets it, so that none is compared by V8's default. */
-export const nodeHeapFlag = '--max-semi-space-size=8'
+/**
+ * How bin/grapevine.js has V8 care for its heap on so many cores as a process pinned to `core` has; every broker on Node gets it, so
+ * that none is compared by V8's default.
+ */
+export function nodeHeapFlags(core: number | null): string[] {
+  const cores = core === null ? availableParallelism() : 1
+  const helpers =
+    cores > 1 ? [`--v8-pool-size=${Math.min(4, cores)}`] : ['--v8-pool-size=1', '--no-concurrent-marking']
+  return ['--max-semi-space-size=8', ...helpers]
+}
 
 /** Whether `taskset` is there and takes both cores that the bench wants: broker 0, load 1. */
 export function canPin(): boolean {

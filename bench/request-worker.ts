@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { RunFailure } from './load-generator.ts'
-import { nodeHeapFlag, spawnPinned, stopChild } from './pinned-process.ts'
+import { nodeHeapFlags, spawnPinned, stopChild } from './pinned-process.ts'
 import { siblingScript } from './sibling-script.ts'
 
 export interface RequestWorkerOptions {
@@ -22,7 +22,7 @@ export class RequestWorker<Request extends object, Answer> {
     this.#script = script
     this.#child = spawnPinned({
       command: process.execPath,
-      args: [nodeHeapFlag, siblingScript(importer, script), ...args],
+      args: [...nodeHeapFlags(core), siblingScript(importer, script), ...args],
       core,
       signal,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

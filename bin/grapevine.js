@@ -15,9 +15,10 @@ const oldest = [22, 18]
 const nursery = '--max-semi-space-size=8'
 
 // V8 has four threads help it to mark a large heap, however few cores there are: on a single one they left the broker a fifth of it,
-// for some 80 ms each time.
+// for some 80 ms each time. There even one gains nothing: the broker marks by itself, a little at a time, and has the rest of the core.
 const cores = os.availableParallelism === undefined ? os.cpus().length : os.availableParallelism()
-const helpers = '--v8-pool-size=' + Math.max(1, Math.min(4, cores))
+const helpers =
+  cores > 1 ? ['--v8-pool-size=' + Math.min(4, cores)] : ['--v8-pool-size=1', '--no-concurrent-marking']
 
 function wantsTuning() {
   const isServing = ['start', 'dev', 'dev-node'].indexOf(process.argv[2]) !== -1
@@ -39,7 +40,7 @@ function fail(message) {
 
 // The channel between the two tells the other when this process is gone, even by kill -9.
 function runWith(node) {
-  const argv = [nursery, helpers, fileURLToPath(import.meta.url)].concat(process.argv.slice(2))
+  const argv = [nursery].concat(helpers, fileURLToPath(import.meta.url), process.argv.slice(2))
   const child = spawn(node, argv, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   signals.forEach(signal => process.on(signal, () => child.kill(signal)))
@@ -69,7 +70,7 @@ function runHere() {
 const pinned = join(root, 'node_modules', '.bin', 'node')
 if (isNewEnough() && wantsTuning() && process.execve !== undefined && !process.connected) {
   // Replaces this process, which has no other way to set what V8 reads at its start.
-  const argv = [process.execPath, nursery, helpers].concat(process.execArgv, process.argv.slice(1))
+  const argv = [process.execPath, nursery].concat(helpers, process.execArgv, process.argv.slice(1))
   process.execve(process.execPath, argv, process.env)
 } else if (isNewEnough()) {
   runHere()

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { nodeHeapFlag } from '../pinned-process.ts'
+import { nodeHeapFlags } from '../pinned-process.ts'
 import { siblingScript } from '../sibling-script.ts'
 import type { BrokerPeer } from './broker-peer.ts'
 import { freePorts } from './free-ports.ts'
@@ -25,7 +25,7 @@ export const aedes: BrokerPeer = {
   async start({ core, signal }) {
     const [port = 0] = await freePorts(1)
     const args = [
-      nodeHeapFlag,
+      ...nodeHeapFlags(core),
       ...collectingNodeArgs(),
       siblingScript(import.meta.url, './aedes-process'),
       String(port),

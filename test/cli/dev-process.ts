@@ -20,8 +20,10 @@ export class DevProcess {
   readonly #watchers = new Set<() => void>()
   #isGone = false
 
-  constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [grapevine, 'dev', '--log.level', 'warn', ...args], {
+  /** `before` is a command that runs the one given to it. */
+  constructor(args: readonly string[], before: readonly string[] = []) {
+    const [command, ...rest] = [...before, process.execPath]
+    const child = spawn(command, [...rest, grapevine, 'dev', '--log.level', 'warn', ...args], {
       env: cleanEnvironment(),
     })
     this.#child = child

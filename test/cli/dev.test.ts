@@ -104,6 +104,15 @@ describe('grapevine dev', function () {
     }
   }
 
+  it('has no thread mark the heap beside it where there is only one core', async () => {
+    const args = ['--data-dir', join(directory, 'mesh'), '--port', '0', '--admin-port', '0', '--nodes', '1']
+    const dev = new DevProcess(args, ['taskset', '-c', '0'])
+    running.push(dev)
+    const [node] = await dev.untilReady()
+    const commandLine = await readFile(`/proc/${node?.pid}/cmdline`, 'utf8')
+    assert.match(commandLine, /--v8-pool-size=1\0--no-concurrent-marking\0/)
+  })
+
   for (const coordination of ['embedded', 'etcd']) {
     describe(`with coordination ${coordination}`, () => {
       it('announces its nodes and a ready mesh, delivers between nodes, and stops with 0 at SIGTERM', async () => {
