@@ -12,14 +12,14 @@ export interface PinnedCommand {
 }
 
 /**
- * How bin/grapevine.js has V8 care for its heap on so many cores as a process pinned to `core` has; every broker on Node gets it, so
- * that none is compared by V8's default.
+ * How bin/grapevine.js has V8 care for its heap with so many nodes in a process, on as many cores as one pinned to `core` has; every
+ * broker on Node gets it, so that none is compared by V8's default.
  */
-export function nodeHeapFlags(core: number | null): string[] {
+export function nodeHeapFlags(core: number | null, nodes = 1): string[] {
   const cores = core === null ? availableParallelism() : 1
   const helpers =
     cores > 1 ? [`--v8-pool-size=${Math.min(4, cores)}`] : ['--v8-pool-size=1', '--no-concurrent-marking']
-  return ['--max-semi-space-size=8', ...helpers]
+  return [`--max-semi-space-size=${Math.min(32, 8 * Math.ceil(nodes / 5))}`, ...helpers]
 }
 
 /** Whether `taskset` is there and takes both cores that the bench wants: broker 0, load 1. */

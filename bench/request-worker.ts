@@ -9,6 +9,8 @@ export interface RequestWorkerOptions {
   script: string
   args: readonly string[]
   core: number | null
+  /** How many of ours it runs; one if not given. */
+  nodes?: number
   /** Aborted, it ends the process. */
   signal: AbortSignal
 }
@@ -18,11 +20,11 @@ export class RequestWorker<Request extends object, Answer> {
   readonly #child: ChildProcess
   readonly #script: string
 
-  constructor({ importer, script, args, core, signal }: RequestWorkerOptions) {
+  constructor({ importer, script, args, core, nodes, signal }: RequestWorkerOptions) {
     this.#script = script
     this.#child = spawnPinned({
       command: process.execPath,
-      args: [...nodeHeapFlags(core), siblingScript(importer, script), ...args],
+      args: [...nodeHeapFlags(core, nodes), siblingScript(importer, script), ...args],
       core,
       signal,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -35,6 +35,7 @@ async function withCluster(
       ...{ importer: import.meta.url, script: './spread-process' },
       args: [directory, ...numbers, ...(processes === 1 ? [] : [`http://127.0.0.1:${broker.port}`])],
       core: processes === 1 ? (cores?.broker ?? null) : null,
+      nodes: each,
       signal,
     })
   })

@@ -113,6 +113,13 @@ describe('grapevine dev', function () {
     assert.match(commandLine, /--v8-pool-size=1\0--no-concurrent-marking\0/)
   })
 
+  it('has a larger nursery for more nodes in one process', async () => {
+    const dev = start('--nodes', '6')
+    const [node] = await dev.untilReady()
+    const commandLine = await readFile(`/proc/${node?.pid}/cmdline`, 'utf8')
+    assert.match(commandLine, /--max-semi-space-size=16\0/)
+  })
+
   for (const coordination of ['embedded', 'etcd']) {
     describe(`with coordination ${coordination}`, () => {
       it('announces its nodes and a ready mesh, delivers between nodes, and stops with 0 at SIGTERM', async () => {

@@ -99,7 +99,7 @@ function spawnNode(
 
 /** How V8 was told to manage its heap, by bin/grapevine.js or by whoever started this process. */
 function heapFlags(): string[] {
-  return process.execArgv.filter(flag => /semi.space|v8.pool/.test(flag))
+  return process.execArgv.filter(flag => /semi.space|v8.pool|concurrent.marking/.test(flag))
 }
 
 function withPorts(
