@@ -16,17 +16,23 @@ export interface ConnectionRecord {
   readonly will: WillRecord | undefined
   connackWrittenMs: number | undefined
   connackMs: number | undefined
+  /** When the broker wrote the last thing that came: it had the connection then. */
+  lastWrittenMs: number | undefined
   /** Of the CONNACK; 0 = accepted. */
   reasonCode: number | undefined
   sessionPresent: boolean
   /** Sent by the client. */
   disconnectSentMs: number | undefined
+  /** When the broker read it; undefined: never. */
+  disconnectReadMs: number | undefined
   /** That DISCONNECT ends the session, too. */
   endsSession: boolean
   /** Sent by the broker. */
   disconnectReason: number | undefined
   /** The client vanished without DISCONNECT, or gave the connection up. */
   abandonedMs: number | undefined
+  /** It was given up without being closed, so that only its silence tells the broker. */
+  isLeftOpen: boolean
   closedMs: number | undefined
 }
 

@@ -102,10 +102,12 @@ export class SimClient {
     if (line === undefined) return
     line.record.disconnectSentMs = this.#world.clock.now()
     line.record.endsSession = endsSession
-    this.#send(line, {
-      cmd: 'disconnect',
-      ...(endsSession && { reasonCode: 0, properties: { sessionExpiryInterval: 0 } }),
-    })
+    const { record } = line
+    this.#send(
+      line,
+      { cmd: 'disconnect', ...(endsSession && { reasonCode: 0, properties: { sessionExpiryInterval: 0 } }) },
+      () => (record.disconnectReadMs = this.#world.clock.now()),
+    )
     this.#drop(line)
     line.socket.close()
   }
@@ -193,12 +195,15 @@ export class SimClient {
       will,
       connackWrittenMs: undefined,
       connackMs: undefined,
+      lastWrittenMs: undefined,
       reasonCode: undefined,
       sessionPresent: false,
       disconnectSentMs: undefined,
+      disconnectReadMs: undefined,
       endsSession: false,
       disconnectReason: undefined,
       abandonedMs: undefined,
+      isLeftOpen: false,
       closedMs: undefined,
     }
     const decoder = parser({ protocolVersion: version })
@@ -230,6 +235,7 @@ export class SimClient {
     const { clock, history, trace } = this.#world
     const { record } = line
     line.lastHeardMs = clock.now()
+    record.lastWrittenMs = writtenMs
     trace.detail(this.profile.clientId, `← ${describePacket(packet)} (connection ${record.number})`)
     switch (packet.cmd) {
       case 'connack': {
@@ -381,6 +387,7 @@ export class SimClient {
   #giveUp(line: Line): void {
     line.record.abandonedMs ??= this.#world.clock.now()
     if (this.#random.fraction() < 0.5) line.socket.close()
+    else line.record.isLeftOpen = true
     this.#drop(line)
     if (this.#isWanted) this.#retrySoon()
   }

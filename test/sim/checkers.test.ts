@@ -316,6 +316,59 @@ describe('Checkers of chaos runs', () => {
       finds(run, 'wills')
     })
 
+    it('finds one that came though the broker had read the DISCONNECT, not one that came before', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { disconnectSentMs: 1000, disconnectReadMs: 1010, closedMs: 1000 })
+      run.deliver(watcher, will, 5000, { payload: 'will:mortal:2' })
+      finds(run, 'wills')
+      lost.disconnectReadMs = 5001
+      finds(run)
+    })
+
+    it('bears with one of a broker that a fault kept from telling of the DISCONNECT, not with one after another fault', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { disconnectSentMs: 9000, disconnectReadMs: 9010, closedMs: 9000 })
+      run.deliver(watcher, will, 25_000, { payload: 'will:mortal:2' })
+      run.outcome = { ...run.outcome, disturbed: [{ fromMs: 8000, toMs: 30_000 }] }
+      finds(run)
+      run.outcome = { ...run.outcome, disturbed: [{ fromMs: 15_000, toMs: 30_000 }] }
+      finds(run, 'wills')
+    })
+
+    it('finds one that came though its client was back within the delay, not one that was due before', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { abandonedMs: 1000, closedMs: 1000, lastWrittenMs: 900 })
+      const back = run.connect('mortal', 'node-2', 3000)
+      run.deliver(watcher, will, 4100, { payload: 'will:mortal:2' })
+      finds(run, 'wills')
+      Object.assign(back, { connectSentMs: 3950, connackWrittenMs: 3960, connackMs: 3970 })
+      finds(run)
+    })
+
+    it('finds one that came 25 minutes late, whatever befell the cluster, and bears with what faults explain', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { abandonedMs: 1000, closedMs: 1000 })
+      run.outcome = { ...run.outcome, endMs: 3_600_000 }
+      run.deliver(watcher, will, 25 * 60_000, { payload: 'will:mortal:2' })
+      finds(run, 'wills')
+      run.outcome = { ...run.outcome, disturbed: [{ fromMs: 0, toMs: 3_600_000 }] }
+      finds(run, 'wills')
+      run.history.deliveries.length = 0
+      run.deliver(watcher, will, 60_000, { payload: 'will:mortal:2' })
+      finds(run)
+      run.outcome = { ...run.outcome, disturbed: [] }
+      finds(run, 'wills')
+    })
+
+    it('gives a broker time to miss a client that left its connection open', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { abandonedMs: 1000, closedMs: 1000, isLeftOpen: true })
+      run.deliver(watcher, will, 50_000, { payload: 'will:mortal:2' })
+      finds(run)
+      lost.isLeftOpen = false
+      finds(run, 'wills')
+    })
+
     it('finds one that came before its delay, and exactly-once one that came twice', () => {
       const { run, lost, watcher, will } = withWill()
       Object.assign(lost, { abandonedMs: 1000, closedMs: 1000 })

@@ -39,6 +39,24 @@ describe('A bug planted in a simulated cluster is found', function () {
     })
   }
 
+  /** With what each of them is accused of, so that none is found for another's reason. */
+  const ofWills: readonly (readonly [bug: PlantedBug, complaint: RegExp])[] = [
+    ['a DISCONNECT is taken for a lost connection', /came though the broker read the DISCONNECT/],
+    ['a will is published though its client is back', /came though the client .* was back/],
+    ['wills come 25 minutes late', /had not come by/],
+  ]
+  for (const [bug, complaint] of ofWills) {
+    it(`by wills, with the right complaint, when ${bug}`, async () => {
+      const options = { seed: 2, nodes: 3, minutes: 1, isRoaming: false, keptFaults: [] }
+      const { violations } = await simulate({ kind: 'planted-bug', options, bug })
+      const complaints = violations.filter(({ checker }) => checker === 'wills').map(({ detail }) => detail)
+      assert.ok(
+        complaints.some(detail => complaint.test(detail)),
+        complaints.join('\n'),
+      )
+    })
+  }
+
   it('by shared-groups when two members of a group get a message and no fault excuses it', async () => {
     const bug = 'two members of a group get a message'
     const options = { seed: 2, nodes: 3, minutes: 1, isRoaming: false, keptFaults: [] }

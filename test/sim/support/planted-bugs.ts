@@ -162,6 +162,26 @@ function missDamage({ nodes }: World): void {
   }
 }
 
+/** DISCONNECT is taken for a lost connection. */
+function ignoreFarewells(): void {
+  const leave = Object.getOwnPropertyDescriptor(ClientConnection.prototype, 'leave')
+    ?.value as ClientConnection['leave']
+  ClientConnection.prototype.leave = function () {
+    leave.call(this, true)
+  }
+}
+
+/** Seconds by which wills come late. */
+const LATE_SECONDS = 25 * 60
+
+function delayWills(): void {
+  const lost = Object.getOwnPropertyDescriptor(WillScheduler.prototype, 'connectionLost')
+    ?.value as WillScheduler['connectionLost']
+  WillScheduler.prototype.connectionLost = function (owner, will, isReplaced) {
+    lost.call(this, owner, { ...will, delaySeconds: will.delaySeconds + LATE_SECONDS }, isReplaced)
+  }
+}
+
 function keepWhatLeft({ mqtt }: BrokerNode): void {
   mqtt.sessions.moves.forget = () => undefined
 }
@@ -192,6 +212,9 @@ export const plantedBugs = {
     retainedPlacement.fetch = (_entry, done) => done(undefined)
   }),
   'wills are forgotten': () => (WillScheduler.prototype.connectionLost = () => undefined),
+  'a DISCONNECT is taken for a lost connection': ignoreFarewells,
+  'a will is published though its client is back': () => (WillScheduler.prototype.cancel = () => undefined),
+  'wills come 25 minutes late': delayWills,
   'shared groups get nothing': inBrokers(passGroupsBy),
   'two members of a group get a message': inBrokers(serveTwoMembers),
   'what the session of a member leaves is dropped': forgetLegacies,
