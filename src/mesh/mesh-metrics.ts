@@ -1,4 +1,4 @@
-import type { Libp2pPeerTransport } from '../mesh/libp2p-peer-transport.ts'
+import type { Libp2pPeerTransport } from './libp2p-peer-transport.ts'
 import type { Metric } from '../core/ports/node-status.ts'
 
 /** What it takes to keep the links with the other members. */
