@@ -62,7 +62,7 @@ export function encodePublish(
   const topicLength = Buffer.byteLength(topic)
   const idBytes = id === undefined ? 0 : PAIR_BYTES
   const stampBytes = stamp === undefined ? 0 : PAIR_BYTES
-  const targetBytes = target === undefined ? NO_BYTES : encodeTarget(target)
+  const targetBytes = target === undefined ? NO_BYTES : encodeTarget(target, publication.publisherKey)
   const propertyBytes = properties === undefined ? 0 : 4 + properties.length
   const contextBytes = trace === undefined ? 0 : CONTEXT_BYTES
   // Of the pool: making a Uint8Array costs more than filling it. Every byte is written, so that none of other frames leaves.
@@ -118,8 +118,12 @@ export function encodePublish(
   return frame
 }
 
-function encodeTarget({ group, filter }: SharedTarget): Uint8Array {
-  const texts = [encoder.encode(group), encoder.encode(filter)]
+/** Stands in no name, so that a group is still one without a publisher's key behind it. */
+const KEY_MARK = '\0'
+
+function encodeTarget({ group, filter }: SharedTarget, publisherKey: number | undefined): Uint8Array {
+  const name = publisherKey === undefined ? group : `${group}${KEY_MARK}${publisherKey.toString(16)}`
+  const texts = [encoder.encode(name), encoder.encode(filter)]
   const bytes = new Uint8Array(texts.reduce((sum, { length }) => sum + 2 + length, 0))
   let at = 0
   for (const text of texts) {
@@ -180,6 +184,8 @@ export interface ForwardedPublish {
   readonly target: SharedTarget | undefined
 }
 
+type Optional = 'id' | 'stamp' | 'publisherKey'
+
 /** Decodes a PUBLISH frame; undefined when it is malformed. `nowMs`: wall clock, not used unless it `expires`. */
 export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublish | undefined {
   if (!isPublish(frame)) return undefined
@@ -207,11 +213,18 @@ export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublis
     at += PAIR_BYTES
   }
   let target: SharedTarget | undefined
+  let publisherKey: number | undefined
   if ((flags & SHARED) !== 0) {
-    const group = readText(frame, at)
+    const name = readText(frame, at)
     const filterAt = textEnd(frame, at)
     const filter = readText(frame, filterAt)
-    if (group === undefined || filter === undefined) return undefined
+    if (name === undefined || filter === undefined) return undefined
+    const mark = name.indexOf(KEY_MARK)
+    const group = mark === -1 ? name : name.slice(0, mark)
+    if (mark !== -1) {
+      publisherKey = Number.parseInt(name.slice(mark + 1), 16)
+      if (!(publisherKey >= 0 && publisherKey < TWO_32)) return undefined
+    }
     target = { group, filter }
     at = textEnd(frame, filterAt)
   }
@@ -224,7 +237,7 @@ export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublis
     at = end
   }
   const payload = frame.subarray(at)
-  const publication: Omit<Publication, 'id' | 'stamp'> & { id?: MessageId; stamp?: RetainedStamp } = {
+  const publication: Omit<Publication, Optional> & { -readonly [key in Optional]?: Publication[key] } = {
     topic,
     payload: qos > 0 ? Buffer.from(payload) : payload,
     qos: qos as QoS,
@@ -235,6 +248,7 @@ export function decodePublish(frame: Uint8Array, nowMs: number): ForwardedPublis
   }
   if (id !== undefined) publication.id = id
   if (stamp !== undefined) publication.stamp = stamp
+  if (publisherKey !== undefined) publication.publisherKey = publisherKey
   return { sequence, publication, target }
 }
 

@@ -1,8 +1,8 @@
 import type { LocalDelivery, LocalSubscription, SharedGroup } from '../src/core/ports/routing.ts'
 
 /**
- * The members of one shared subscription on this node, served in turn: first those that can take a message right now, and
- * when there is none, the others, whose sessions keep it for them.
+ * The members of one shared subscription on this node, in the order of their client ids: first those that can take a message
+ * right now, in turn or by the number that is given; when there is none, the others, whose sessions keep it for them.
  */
 export class GroupMembers implements SharedGroup {
   readonly group: string
@@ -21,10 +21,15 @@ export class GroupMembers implements SharedGroup {
 
   /** Adds, or replaces the same subscriber's. True when it is new. */
   put(subscription: LocalSubscription): boolean {
-    const index = this.#indexOf(subscription.subscriber)
-    if (index === -1) this.#members.push(subscription)
-    else this.#members[index] = subscription
-    return index === -1
+    const known = this.#indexOf(subscription.subscriber)
+    if (known !== -1) {
+      this.#members[known] = subscription
+      return false
+    }
+    const index = this.#placeOf(subscription.subscriber.clientId)
+    this.#members.splice(index, 0, subscription)
+    if (index < this.#turn) this.#turn++
+    return true
   }
 
   /** False when it is not a member. */
@@ -36,26 +41,39 @@ export class GroupMembers implements SharedGroup {
     return true
   }
 
-  next(): LocalSubscription | undefined {
-    const index = this.#nextIndex()
+  next(ticket?: number): LocalSubscription | undefined {
+    const index = this.#nextIndex(ticket ?? this.#turn)
     if (index === -1) return undefined
-    this.#turn = (index + 1) % this.#members.length
+    if (ticket === undefined) this.#turn = (index + 1) % this.#members.length
     return this.#members[index]
   }
 
-  peek(): LocalSubscription | undefined {
-    return this.#members[this.#nextIndex()]
+  peek(ticket?: number): LocalSubscription | undefined {
+    return this.#members[this.#nextIndex(ticket ?? this.#turn)]
   }
 
-  /** -1 when there is no member. */
-  #nextIndex(): number {
+  /** The first from there on that can take a message, or the one that is there. -1 when there is no member. */
+  #nextIndex(from: number): number {
     const count = this.#members.length
     if (count === 0) return -1
+    const first = from % count
     for (let i = 0; i < count; i++) {
-      const index = (this.#turn + i) % count
+      const index = (first + i) % count
       if (this.#members[index]?.subscriber.canTakeShared === true) return index
     }
-    return this.#turn % count
+    return first
+  }
+
+  /** Behind all whose client id is not higher. */
+  #placeOf(clientId: string): number {
+    let low = 0
+    let high = this.#members.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#members[middle] as LocalSubscription).subscriber.clientId <= clientId) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   #indexOf(subscriber: LocalDelivery): number {

@@ -19,6 +19,7 @@ import { isReserved, type MessageId, type Publication } from '../src/core/public
 import { topicMatches } from '../src/core/topic.ts'
 import { everyGroup, isEveryGroup, isLeftOut } from './every-group.ts'
 import { SeenMessages } from './seen-messages.ts'
+import type { SharedTickets } from './shared-tickets.ts'
 import { TracePoint } from './trace-point.ts'
 
 export interface LocalRouterStats {
@@ -40,6 +41,7 @@ export class LocalRouter {
   readonly #leaving = new Set<LocalSubscription & SharedTarget>()
   readonly #index: Pick<LocalIndex, 'match' | 'matchShared'>
   readonly #journal: RouterJournal
+  readonly #tickets: SharedTickets
   readonly #seenJournal: SeenJournal
   readonly #seen = new SeenMessages()
   /** Ids with the shared subscription, of what was delivered to members; the oldest are forgotten. */
@@ -49,10 +51,12 @@ export class LocalRouter {
     index: Pick<LocalIndex, 'match' | 'matchShared'>,
     journal: RouterJournal,
     seenJournal: SeenJournal,
+    tickets: SharedTickets,
   ) {
     this.#index = index
     this.#journal = journal
     this.#seenJournal = seenJournal
+    this.#tickets = tickets
   }
 
   /** Finds what an earlier life had delivered, and answers which one was the last. Before anything is delivered. */
@@ -178,10 +182,10 @@ export class LocalRouter {
     return this.#index.matchShared(topic)
   }
 
-  /** To the member whose turn it is. Returns as `deliver`. */
+  /** To the member whose turn it is, or whom the strategy has for it. Returns as `deliver`. */
   deliverToMember(publication: Publication, group: SharedGroup): number {
     const before = this.#journal.appended
-    const member = group.next()
+    const member = group.next(this.#tickets.draw(publication))
     member?.subscriber.deliver(publication, member)
     if (member !== undefined && this.point.current !== undefined) {
       this.point.current.deliveredToMember(member.subscriber.clientId, group)

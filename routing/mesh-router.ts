@@ -184,7 +184,7 @@ export class MeshRouter implements PublishRouter {
     const mayTry = attempt < limits.sharedAttemptsMax
     if (isEveryGroup(target)) {
       // It vanished: which groups it has is found out when it is back.
-      if (mayTry) this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, attempt)
+      if (mayTry) this.#forwardToGroup(nodeId, publication, target, acceptance, attempt)
       return
     }
     const group = this.#matched(publication.topic, target)
@@ -261,7 +261,7 @@ export class MeshRouter implements PublishRouter {
   ): void {
     if (nodeId !== this.#shared.self) {
       this.#shared.stats.forwarded++
-      this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, attempt)
+      this.#forwardToGroup(nodeId, publication, target, acceptance, attempt)
       return
     }
     this.#shared.stats.local++
@@ -271,6 +271,17 @@ export class MeshRouter implements PublishRouter {
         ? this.#local.deliverToMember(publication, local)
         : this.#local.deliverToGroup(publication, target, undefined)
     if (storeSequence !== undefined && storeSequence > 0) acceptance?.requireCommitted(storeSequence)
+  }
+
+  #forwardToGroup(
+    nodeId: NodeId,
+    publication: Publication,
+    target: SharedTarget,
+    acceptance: Acceptance | undefined,
+    attempt: number,
+  ): void {
+    this.#shared.tickets.prepare(publication)
+    this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, attempt)
   }
 
   /** Nodes whose interest is not known serve the groups of which no member is known here, if they have some. */
@@ -284,7 +295,7 @@ export class MeshRouter implements PublishRouter {
     if (unknownNodes.length === 0) return
     const target = everyGroupBut([...here, ...there])
     for (const nodeId of unknownNodes) {
-      this.#forwarder.forwardToGroup(nodeId, publication, target, acceptance, 0)
+      this.#forwardToGroup(nodeId, publication, target, acceptance, 0)
     }
   }
 
@@ -297,7 +308,7 @@ export class MeshRouter implements PublishRouter {
     const storeSequence = this.#local.deliverToGroup(publication, everyGroup, undefined)
     if (storeSequence !== undefined && storeSequence > 0) acceptance?.requireCommitted(storeSequence)
     for (const nodeId of nodes) {
-      this.#forwarder.forwardToGroup(nodeId, publication, everyGroup, acceptance, 0)
+      this.#forwardToGroup(nodeId, publication, everyGroup, acceptance, 0)
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Chooses, for each shared subscription a topic matches, the one node in the cluster whose member gets the message
- * (PROTOCOLS section 11). The node chosen picks the member.
+ * (PROTOCOLS section 11). The node chosen picks the member, by the same strategy.
  *
  * A node is as likely as it has members. Nodes that are gone are chosen only when nobody else has a member: their sessions
  * keep it. It neither delivers nor forwards. Invariant: a choice names a node that has a member as far as is known here, and
@@ -10,8 +10,7 @@ import type { NodeId } from '../src/core/ids.ts'
 import type { Random } from '../src/core/ports/random.ts'
 import type { Acceptance, RemoteGroup, SharedGroup, SharedTarget } from '../src/core/ports/routing.ts'
 import { RESERVED_FROM, type Publication } from '../src/core/publication.ts'
-
-export type SharedStrategy = 'round-robin' | 'random' | 'local-first' | 'sticky' | 'hash-topic'
+import type { SharedStrategy, SharedTickets } from './shared-tickets.ts'
 
 /** A publication of a shared subscription that `nodeId` did not give to a member; `attempt` nodes were tried. */
 export type UndeliveredListener = (
@@ -21,11 +20,6 @@ export type UndeliveredListener = (
   acceptance: Acceptance | undefined,
   attempt: number,
 ) => void
-
-export interface SharedOptions {
-  readonly nodeId: NodeId
-  readonly strategy: SharedStrategy
-}
 
 /** One shared subscription with a matching filter; at least one of `local` and `remote` is there. */
 export interface MatchedGroup {
@@ -62,7 +56,7 @@ export class SharedGroups {
   readonly stats: SharedStats = { local: 0, forwarded: 0, redispatched: 0, nobody: 0 }
   /** This node, one of those that may be chosen. */
   readonly self: NodeId
-  readonly #strategy: SharedStrategy
+  readonly tickets: SharedTickets
   readonly #random: Random
   readonly #isLive: (nodeId: NodeId) => boolean
   /** Whose turn it is, by the object that stands for the group here: local, else remote. */
@@ -71,9 +65,9 @@ export class SharedGroups {
   readonly #candidates: NodeId[] = []
   readonly #weights: number[] = []
 
-  constructor({ nodeId, strategy }: SharedOptions, random: Random, isLive: (nodeId: NodeId) => boolean) {
-    this.self = nodeId
-    this.#strategy = strategy
+  constructor(self: NodeId, tickets: SharedTickets, random: Random, isLive: (nodeId: NodeId) => boolean) {
+    this.self = self
+    this.tickets = tickets
     this.#random = random
     this.#isLive = isLive
   }
@@ -84,7 +78,7 @@ export class SharedGroups {
   choose(group: MatchedGroup, publication: Publication, except?: NodeId): NodeId | undefined {
     const { local, remote } = group
     const localMembers = local?.size ?? 0
-    if (this.#strategy === 'local-first' && localMembers > 0) return this.self
+    if (this.tickets.strategy === 'local-first' && localMembers > 0) return this.self
     const total = this.#gatherLiveFirst(localMembers, remote, except)
     return total === 0 ? undefined : this.#pick(this.#ticket(group, publication), total)
   }
@@ -101,7 +95,7 @@ export class SharedGroups {
     for (const [nodeId, count] of remote?.members ?? []) {
       members.push({ nodeId, members: count, isLive: this.#isLive(nodeId) })
     }
-    const strategy = this.#strategy
+    const { strategy } = this.tickets
     if (strategy === 'local-first' && localMembers > 0) return { members, strategy, node: this.self }
     const total = this.#gatherLiveFirst(localMembers, remote, undefined)
     const ticket = this.#foreseeTicket(group, publication)
@@ -163,28 +157,18 @@ export class SharedGroups {
   }
 
   /** A number that decides, by the strategy; uniform or in turn. */
-  #ticket({ local, remote }: MatchedGroup, { topic, publisher, id }: Publication): number {
+  #ticket({ local, remote }: MatchedGroup, publication: Publication): number {
+    const { id } = publication
     // A will may be published by two nodes: both should choose alike.
     if (id !== undefined && id.number >= RESERVED_FROM) return id.number - RESERVED_FROM
-    switch (this.#strategy) {
-      case 'sticky':
-        return hash(publisher)
-      case 'hash-topic':
-        return hash(topic)
-      case 'random':
-        return this.#random.uint32()
-      default:
-        return this.#turn(local ?? remote)
-    }
+    return this.tickets.draw(publication) ?? this.#turn(local ?? remote)
   }
 
   /** Undefined: not known before it is drawn. */
   #foreseeTicket(group: MatchedGroup, publication: Publication): number | undefined {
-    if (this.#strategy === 'random') return undefined
-    if (this.#strategy === 'sticky' || this.#strategy === 'hash-topic')
-      return this.#ticket(group, publication)
+    if (this.tickets.strategy === 'random') return undefined
     const key = group.local ?? group.remote
-    return key && this.#turns.get(key)?.next
+    return this.tickets.foresee(publication) ?? (key && this.#turns.get(key)?.next)
   }
 
   #turn(group: object | undefined): number {
@@ -197,11 +181,4 @@ export class SharedGroups {
     }
     return turn.next++
   }
-}
-
-/** FNV-1a over UTF-16 units, 32 bits. */
-function hash(text: string): number {
-  let value = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193)
-  return value >>> 0
 }

@@ -222,7 +222,7 @@ export const configSchema = z.strictObject({
         .enum(['round-robin', 'random', 'local-first', 'sticky', 'hash-topic'])
         .default('round-robin')
         .describe(
-          'which node’s member of a shared subscription gets a message: in turn, at random, this node’s first, always the same for one publisher, or for one topic',
+          'which member of a shared subscription gets a message: in turn, at random, one of this node’s first, always the same for one publisher, or for one topic; one that cannot take it now is passed over',
         ),
       acceptTimeoutMs: milliseconds
         .default(1000)

@@ -63,6 +63,11 @@ export interface Publication {
   readonly expiresAtMs: number | undefined
   /** Client that published it, for No Local; empty when it came from another node or the broker itself. */
   readonly publisher: string
+  /**
+   * 32 bits that stand for the publisher on a node that is not told who it is; undefined unless it was sent there for a member of
+   * a shared subscription whose strategy goes by publisher.
+   */
+  readonly publisherKey?: number | undefined
   /** Undefined at QoS 0 and until the ingress gave it one. */
   readonly id?: MessageId | undefined
   /** Of a message that replaces its topic's retained one, once the ingress has stamped it. */

@@ -16,6 +16,7 @@ import { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import { PublishTracer } from '../../routing/publish-tracer.ts'
 import { HashedRemoteIndex } from '../../routing/remote-index.ts'
 import { SharedGroups } from '../../routing/shared-groups.ts'
+import { SharedTickets } from '../../routing/shared-tickets.ts'
 import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
 import { RetainedPlacement } from '../../routing/retained-placement.ts'
 import { RetainedSync } from '../../routing/retained-sync.ts'
@@ -97,7 +98,8 @@ export class BrokerNode implements NodeStatusSource {
       },
       { ...options.routing, cluster: options.cluster },
     )
-    const local = new LocalRouter(this.localIndex, journal, ports.seenJournal)
+    const tickets = new SharedTickets(options.routing.sharedStrategy, random)
+    const local = new LocalRouter(this.localIndex, journal, ports.seenJournal, tickets)
     this.localRouter = local
     this.forwarder = new PeerForwarder(
       {
@@ -120,11 +122,7 @@ export class BrokerNode implements NodeStatusSource {
       ...{ coordinator, peers, remoteIndex, keptInterest, goneInterest },
       ...{ clock, logger },
     })
-    this.sharedGroups = new SharedGroups(
-      { nodeId: options.nodeId, strategy: options.routing.sharedStrategy },
-      random,
-      nodeId => peers.isMember(nodeId),
-    )
+    this.sharedGroups = new SharedGroups(options.nodeId, tickets, random, nodeId => peers.isMember(nodeId))
     this.router = new MeshRouter(local, this.remoteIndex, this.forwarder, this.sharedGroups)
     this.forwarder.onUndelivered((...undelivered) => this.router.redispatch(...undelivered))
     this.tracer = new PublishTracer({

@@ -1,6 +1,6 @@
 import type { OwnerLostPolicy } from '../../coordination/claim-policy.ts'
 import type { ForwarderOptions } from '../../routing/peer-forwarder.ts'
-import type { SharedStrategy } from '../../routing/shared-groups.ts'
+import type { SharedStrategy } from '../../routing/shared-tickets.ts'
 import type { NodeId } from '../core/ids.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { CoordinationStore } from '../core/ports/coordination-store.ts'

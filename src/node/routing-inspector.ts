@@ -240,7 +240,9 @@ export class RoutingInspector implements RoutingControl {
       const foresight = sharedGroups.foresee(group, publication)
       const { members } = foresight
       const chosenNode = isComplete ? foresight.node : undefined
-      const chosenClient = chosenNode === this.#node.nodeId ? local?.peek()?.subscriber.clientId : undefined
+      const isDrawn = chosenNode !== this.#node.nodeId || foresight.strategy === 'random'
+      const ticket = sharedGroups.tickets.foresee(publication)
+      const chosenClient = isDrawn ? undefined : local?.peek(ticket)?.subscriber.clientId
       const { group: name, filter } = (local ?? remote) as SharedGroup | RemoteGroup
       const because = isComplete ? reasonOf(foresight, local !== undefined, publisher) : CUT
       return { group: name, filter, members, chosenNode, chosenClient, because }

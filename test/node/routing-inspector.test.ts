@@ -4,7 +4,8 @@ import { CountingBloom } from '../../gossip/counting-bloom.ts'
 import type { ForwardQueueStatus } from '../../routing/forwarder-stats.ts'
 import { TrieLocalIndex } from '../../routing/local-index.ts'
 import { HashedRemoteIndex } from '../../routing/remote-index.ts'
-import { SharedGroups, type SharedStrategy } from '../../routing/shared-groups.ts'
+import { SharedGroups } from '../../routing/shared-groups.ts'
+import { SharedTickets, type SharedStrategy } from '../../routing/shared-tickets.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { TopicHasher } from '../../src/core/interest-hash.ts'
 import { limits } from '../../src/core/limits.ts'
@@ -28,7 +29,8 @@ class Inspected {
 
   constructor(strategy: SharedStrategy = 'round-robin') {
     const isLive = (nodeId: string): boolean => !this.gone.has(nodeId)
-    this.sharedGroups = new SharedGroups({ nodeId: 'self', strategy }, new SeededRandom(1), isLive)
+    const random = new SeededRandom(1)
+    this.sharedGroups = new SharedGroups('self', new SharedTickets(strategy, random), random, isLive)
     this.routing = new RoutingInspector({
       nodeId: 'self',
       topicLevelsMax: 8,
@@ -181,6 +183,25 @@ describe('RoutingInspector', () => {
       if (foretold?.chosenNode === 'self')
         assert.equal(local?.next()?.subscriber.clientId, foretold.chosenClient)
       else assert.equal(foretold?.chosenClient, undefined)
+    }
+  })
+
+  it('foretells the member that goes by publisher or topic', () => {
+    for (const strategy of ['sticky', 'hash-topic'] as const) {
+      const node = new Inspected(strategy)
+      for (const clientId of ['one', 'two', 'three']) node.subscribe(clientId, 'a/+', { group: 'g' })
+      const named = new Set<string | undefined>()
+      for (let i = 0; i < 20; i++) {
+        const message = { topic: `a/${i}`, publisher: `p${i}`, qos: 1 } as Publication
+        const { chosenClient } = node.explain(message.topic, 1, message.publisher).groups.items[0] ?? {}
+        const ticket = node.sharedGroups.tickets.draw(message)
+        assert.equal(
+          node.localIndex.matchShared(message.topic)[0]?.next(ticket)?.subscriber.clientId,
+          chosenClient,
+        )
+        named.add(chosenClient)
+      }
+      assert.equal(named.size, 3)
     }
   })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Publication } from '../../src/core/publication.ts'
+import { everyGroup, everyGroupBut } from '../../routing/every-group.ts'
 import { decodePosition, decodePublish, encodePublish, stampPublish } from '../../routing/forward-codec.ts'
 
 const publication = fc.record({
@@ -41,6 +42,27 @@ describe('the forward codec', () => {
           assert.deepEqual(Uint8Array.from(payload), sent.payload, 'kept beyond the frame')
       }),
     )
+  })
+
+  it('carries for a shared subscription what stands for the publisher, if that is needed there', () => {
+    const message = {
+      ...({ topic: 't', payload: new Uint8Array(3), qos: 0, retain: false, properties: undefined } as const),
+      ...{ expiresAtMs: undefined, publisher: 'someone' },
+    }
+    for (const target of [
+      { group: 'g', filter: 't' },
+      everyGroup,
+      everyGroupBut([{ group: 'h', filter: '#' }]),
+    ]) {
+      for (const publisherKey of [0, 1, 0xffff_ffff]) {
+        const decoded = decodePublish(encodePublish({ ...message, publisherKey }, target), 0)
+        assert.deepEqual([decoded?.target, decoded?.publication.publisherKey], [target, publisherKey])
+      }
+      const decoded = decodePublish(encodePublish(message, target), 0)
+      assert.deepEqual([decoded?.target, decoded?.publication.publisherKey], [target, undefined])
+    }
+    for (const key of ['', 'x', '-1', '100000000'])
+      assert.equal(decodePublish(encodePublish(message, { group: `g\0${key}`, filter: 't' }), 0), undefined)
   })
 
   it('leaves no byte of a frame as it found it in memory', () => {

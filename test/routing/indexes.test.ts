@@ -179,4 +179,19 @@ describe('a shared subscription', () => {
     for (const member of members) member.canTakeShared = false
     assert.equal(new Set([take(), take(), take()]).size, 3)
   })
+
+  it('goes on in turn, leaving nobody out and nobody twice, when members come and go', () => {
+    const index = new TrieLocalIndex()
+    const members = new Map(['b', 'd', 'f'].map(clientId => [clientId, subscriber(clientId)]))
+    const join = (of: LocalDelivery): boolean => index.add(subscription(of, 't', 1, 0, 'g'))
+    for (const member of members.values()) join(member)
+    const take = (): string | undefined => index.matchShared('t')[0]?.next()?.subscriber.clientId
+    assert.deepEqual([take(), take()], ['b', 'd'])
+    join(subscriber('a'))
+    assert.equal(take(), 'f')
+    join(subscriber('c'))
+    assert.deepEqual([take(), take(), take()], ['a', 'b', 'c'])
+    index.remove('t', 'g', members.get('b') as LocalDelivery)
+    assert.deepEqual([take(), take(), take()], ['d', 'f', 'a'])
+  })
 })

@@ -3,7 +3,8 @@ import type { NodeId } from '../../src/core/ids.ts'
 import type { LocalSubscription, RemoteGroup, SharedGroup } from '../../src/core/ports/routing.ts'
 import type { QoS } from '../../src/core/qos.ts'
 import { RESERVED_FROM } from '../../src/core/publication.ts'
-import { SharedGroups, type SharedStrategy } from '../../routing/shared-groups.ts'
+import { SharedGroups } from '../../routing/shared-groups.ts'
+import { SharedTickets, type SharedStrategy } from '../../routing/shared-tickets.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
@@ -19,8 +20,10 @@ function localGroup(size: number): SharedGroup {
 
 describe('SharedGroups', () => {
   const gone = new Set<NodeId>()
-  const shared = (strategy: SharedStrategy, nodeId = 'b'): SharedGroups =>
-    new SharedGroups({ nodeId, strategy }, new SeededRandom(1), peer => !gone.has(peer))
+  const shared = (strategy: SharedStrategy, nodeId = 'b'): SharedGroups => {
+    const random = new SeededRandom(1)
+    return new SharedGroups(nodeId, new SharedTickets(strategy, random), random, peer => !gone.has(peer))
+  }
   beforeEach(() => gone.clear())
 
   const counts = (groups: SharedGroups, times: number): Record<string, number> => {

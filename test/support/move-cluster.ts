@@ -13,6 +13,7 @@ import { LocalRouter } from '../../routing/local-router.ts'
 import { MeshRouter } from '../../routing/mesh-router.ts'
 import { PeerForwarder } from '../../routing/peer-forwarder.ts'
 import { SharedGroups } from '../../routing/shared-groups.ts'
+import { SharedTickets } from '../../routing/shared-tickets.ts'
 import { TopicTreeRetainedIndex } from '../../routing/retained-index.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { SimCoordinationService } from '../../sim/ports/sim-coordination-store.ts'
@@ -96,7 +97,9 @@ export class MoveNode {
     const index = new TrieLocalIndex()
     const writer = new JournalWriter(new SimStore({ clock, disk }))
     this.journal = new StoreSessionJournal(writer)
-    this.local = new LocalRouter(index, this.journal, new StoreSeenJournal(writer))
+    const random = new SeededRandom(incarnation)
+    const tickets = new SharedTickets('round-robin', random)
+    this.local = new LocalRouter(index, this.journal, new StoreSeenJournal(writer), tickets)
     this.gate = new ForwardGate(this.transport, clock)
     this.forwarder = new PeerForwarder(
       {
@@ -111,7 +114,7 @@ export class MoveNode {
       },
       { acceptTimeoutMs: ACCEPT_TIMEOUT_MS, outboxMessagesMax: 100_000, outboxBytesMax: 1024 ** 3 },
     )
-    this.shared = new SharedGroups({ nodeId, strategy: 'round-robin' }, new SeededRandom(incarnation), peer =>
+    this.shared = new SharedGroups(nodeId, tickets, random, peer =>
       this.forwarder.peers.isMember(peer),
     )
     const routes = {

@@ -49,10 +49,13 @@ export interface SharedGroup {
   readonly filter: string
   /** How many members there are. */
   readonly size: number
-  /** The member the next message goes to: in turn, connected ones first. Undefined only when the group is empty. */
-  next(): LocalMatch | undefined
+  /**
+   * The member the next message goes to: in turn or, with a `ticket` (an integer ≥ 0), always the same for the same one while
+   * the members are the same. Those that can take it come first. Undefined only when the group is empty.
+   */
+  next(ticket?: number): LocalMatch | undefined
   /** The member `next` would answer, whose turn it stays. */
-  peek(): LocalMatch | undefined
+  peek(ticket?: number): LocalMatch | undefined
 }
 
 /** How many members a shared subscription has on this node. */

@@ -19,6 +19,7 @@ import { TrieLocalIndex } from '../../../routing/local-index.ts'
 import { LocalRouter } from '../../../routing/local-router.ts'
 import { MeshRouter } from '../../../routing/mesh-router.ts'
 import { SharedGroups } from '../../../routing/shared-groups.ts'
+import { SharedTickets } from '../../../routing/shared-tickets.ts'
 import { HashedRemoteIndex } from '../../../routing/remote-index.ts'
 import { TopicTreeRetainedIndex } from '../../../routing/retained-index.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
@@ -166,6 +167,7 @@ export class MqttHarness {
   /** `serves`: from the start; else when the test calls `broker.serve`. */
   constructor(options: Partial<MqttOptions> = {}, store?: Store, serves = true) {
     const { local } = this
+    const tickets = new SharedTickets('round-robin', new SeededRandom(2))
     const writer = new JournalWriter(store ?? new MemoryStore({ clock: this.clock }))
     this.journal = new StoreSessionJournal(writer)
     this.broker = new MqttBroker(
@@ -179,10 +181,10 @@ export class MqttHarness {
         retainedIndex: new TopicTreeRetainedIndex(),
         authenticationMethods: [],
         router: new MeshRouter(
-          new LocalRouter(local, this.journal, new StoreSeenJournal(writer)),
+          new LocalRouter(local, this.journal, new StoreSeenJournal(writer), tickets),
           this.remote,
           this.forwarder,
-          new SharedGroups({ nodeId: 'self', strategy: 'round-robin' }, new SeededRandom(2), () => true),
+          new SharedGroups('self', tickets, new SeededRandom(2), () => true),
         ),
         ownership: this.ownership,
         index: local,

@@ -10,7 +10,8 @@ import { PlainPacketDecoder } from '../../../src/mqtt/wire/plain-packet-decoder.
 import { TrieLocalIndex } from '../../../routing/local-index.ts'
 import { LocalRouter } from '../../../routing/local-router.ts'
 import { MeshRouter } from '../../../routing/mesh-router.ts'
-import { SharedGroups, type SharedStrategy } from '../../../routing/shared-groups.ts'
+import { SharedGroups } from '../../../routing/shared-groups.ts'
+import { SharedTickets, type SharedStrategy } from '../../../routing/shared-tickets.ts'
 import { PeerForwarder, type ForwarderOptions } from '../../../routing/peer-forwarder.ts'
 import { SeededRandom } from '../../../sim/ports/seeded-random.ts'
 import type { SimPeerNetwork, SimPeerTransport } from '../../../sim/ports/sim-peer-network.ts'
@@ -127,7 +128,9 @@ export class ForwardingNode {
       },
     }
     index.add(subscription)
-    this.local = new LocalRouter(index, this.writer, new StoreSeenJournal(this.writer))
+    const random = new SeededRandom(incarnation)
+    const tickets = new SharedTickets(strategy, random)
+    this.local = new LocalRouter(index, this.writer, new StoreSeenJournal(this.writer), tickets)
     this.forwarder = new PeerForwarder(
       {
         transport: this.transport,
@@ -145,9 +148,7 @@ export class ForwardingNode {
       },
       { acceptTimeoutMs: 1000, outboxMessagesMax: 10_000, outboxBytesMax: 10_000_000, ...options },
     )
-    this.shared = new SharedGroups({ nodeId, strategy }, new SeededRandom(incarnation), peer =>
-      this.forwarder.peers.isMember(peer),
-    )
+    this.shared = new SharedGroups(nodeId, tickets, random, peer => this.forwarder.peers.isMember(peer))
     this.router = new MeshRouter(
       this.local,
       {
