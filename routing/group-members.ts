@@ -1,3 +1,4 @@
+import { limits } from '../src/core/limits.ts'
 import type { LocalDelivery, LocalSubscription, SharedGroup } from '../src/core/ports/routing.ts'
 
 /**
@@ -9,6 +10,9 @@ export class GroupMembers implements SharedGroup {
   readonly filter: string
   readonly #members: LocalSubscription[] = []
   #turn = 0
+  /** How many of the latest messages each member was given, and all of them together; begun anew with every change of members. */
+  readonly #given: number[] = []
+  #givenTotal = 0
 
   constructor(group: string, filter: string) {
     this.group = group
@@ -28,6 +32,8 @@ export class GroupMembers implements SharedGroup {
     }
     const index = this.#placeOf(subscription.subscriber.clientId)
     this.#members.splice(index, 0, subscription)
+    this.#given.push(0)
+    this.#countAnew()
     if (index < this.#turn) this.#turn++
     return true
   }
@@ -37,6 +43,8 @@ export class GroupMembers implements SharedGroup {
     const index = this.#indexOf(subscriber)
     if (index === -1) return false
     this.#members.splice(index, 1)
+    this.#given.pop()
+    this.#countAnew()
     if (index < this.#turn) this.#turn--
     return true
   }
@@ -45,7 +53,24 @@ export class GroupMembers implements SharedGroup {
     const index = this.#nextIndex(ticket ?? this.#turn)
     if (index === -1) return undefined
     if (ticket === undefined) this.#turn = (index + 1) % this.#members.length
+    this.#given[index] = (this.#given[index] as number) + 1
+    if (++this.#givenTotal >= limits.sharedTallyPerMemberMax * this.#members.length) this.#forgetHalf()
     return this.#members[index]
+  }
+
+  /**
+   * The largest share one member had of the latest messages, divided by an even share among those that can take one now: 1 is
+   * even, and when one of them gets everything it is their number. Undefined while there are fewer than two of them, or too few
+   * messages since members last came or went.
+   */
+  get unevenness(): number | undefined {
+    if (this.#givenTotal < limits.sharedTallyPerMemberMin * this.#members.length) return undefined
+    let able = 0
+    for (const { subscriber } of this.#members) if (subscriber.canTakeShared) able++
+    if (able < 2) return undefined
+    let most = 0
+    for (const given of this.#given) most = Math.max(most, given)
+    return (most * able) / this.#givenTotal
   }
 
   peek(ticket?: number): LocalSubscription | undefined {
@@ -62,6 +87,21 @@ export class GroupMembers implements SharedGroup {
       if (this.#members[index]?.subscriber.canTakeShared === true) return index
     }
     return first
+  }
+
+  /** Of what is long past, so that the present counts. */
+  #forgetHalf(): void {
+    this.#givenTotal = 0
+    for (let i = 0; i < this.#given.length; i++) {
+      const half = (this.#given[i] as number) >>> 1
+      this.#given[i] = half
+      this.#givenTotal += half
+    }
+  }
+
+  #countAnew(): void {
+    this.#given.fill(0)
+    this.#givenTotal = 0
   }
 
   /** Behind all whose client id is not higher. */

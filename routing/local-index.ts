@@ -69,6 +69,17 @@ export class TrieLocalIndex implements LocalIndex {
     return this.#shared.get(filter)?.get(group)?.size ?? 0
   }
 
+  /** The highest `GroupMembers.unevenness` of all; 0 when none has any. A walk over all shared subscriptions: for displays. */
+  sharedUnevenness(): number {
+    let highest = 0
+    for (const filter of this.#shared.filters()) {
+      for (const members of this.#shared.get(filter)?.values() ?? []) {
+        highest = Math.max(highest, members.unevenness ?? 0)
+      }
+    }
+    return highest
+  }
+
   add(subscription: LocalSubscription): boolean {
     const { group } = subscription
     return group === undefined ? this.#addOrdinary(subscription) : this.#addShared(subscription, group)

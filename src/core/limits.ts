@@ -45,6 +45,10 @@ export const limits = {
   refusalsMax: 1024,
   /** Nodes tried for one publication of a shared subscription; then it is dropped and counted. */
   sharedAttemptsMax: 8,
+  /** The latest messages by which it is told how evenly members of a shared subscription are served, for each member. */
+  sharedTallyPerMemberMax: 128,
+  /** Fewer say nothing yet. */
+  sharedTallyPerMemberMin: 16,
   /** Of a peer's outbox, publications and bytes read into memory ahead of their acceptance. */
   outboxWindowMessagesMax: 1024,
   outboxWindowBytesMax: 2 * 1024 * 1024,

@@ -1,5 +1,6 @@
 import { LatencyHistogram } from '../../coordination/latency-histogram.ts'
 import { SPREAD_CLASSES_MS } from '../../gossip/interest-stats.ts'
+import { limits } from '../core/limits.ts'
 import type { Metric } from '../core/ports/node-status.ts'
 import type { BrokerNode } from './broker-node.ts'
 import { claimMetrics } from './claim-metrics.ts'
@@ -62,6 +63,15 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
       'routing_local_subscriptions',
       'Subscriptions of clients of this node.',
       () => localIndex.subscriptionCount,
+    ),
+    gauge(
+      'routing_shared_unevenness',
+      'How unevenly members of a shared subscription here are served, as a ratio: the largest share one member had of the latest ' +
+        `messages given to members here (at most ${limits.sharedTallyPerMemberMax} for each, since one last came or went), divided ` +
+        'by an even share among those that can take messages now. 1: even. As many as there are such members: one gets everything, ' +
+        'as with the strategy sticky and one publisher. The highest of all subscriptions with at least two such members and ' +
+        `${limits.sharedTallyPerMemberMin} messages for each; 0 when there is none.`,
+      () => localIndex.sharedUnevenness(),
     ),
     gauge('routing_local_filters', 'Distinct filters of clients of this node.', () => localIndex.filterCount),
     gauge('routing_remote_filters', 'Filters known of other nodes.', () =>

@@ -194,4 +194,63 @@ describe('a shared subscription', () => {
     index.remove('t', 'g', members.get('b') as LocalDelivery)
     assert.deepEqual([take(), take(), take()], ['d', 'f', 'a'])
   })
+
+  describe('unevenness', () => {
+    const clientIds = ['a', 'b', 'c', 'd']
+    let index: TrieLocalIndex
+    let members: { readonly clientId: string; canTakeShared: boolean; deliver(): void }[]
+    beforeEach(() => {
+      index = new TrieLocalIndex()
+      members = clientIds.map(clientId => ({ clientId, canTakeShared: true, deliver() {} }))
+      for (const member of members) index.add(subscription(member, 't', 1, 0, 'g'))
+    })
+    const give = (count: number, ticket?: (i: number) => number): void => {
+      const [group] = index.matchShared('t')
+      for (let i = 0; i < count; i++) group?.next(ticket?.(i))
+    }
+
+    it('is 1 in turn, and the number of members when one gets everything', () => {
+      give(1000)
+      assert.ok(Math.abs(index.sharedUnevenness() - 1) < 0.05, String(index.sharedUnevenness()))
+      give(10_000, () => 2)
+      assert.ok(index.sharedUnevenness() > 3.9 && index.sharedUnevenness() <= 4)
+      give(10_000, i => (i % 10 < 5 ? 0 : i))
+      const half = index.sharedUnevenness()
+      assert.ok(half > 2 && half < 3, `one of four gets half and its share of the rest: ${half}`)
+    })
+
+    it('goes by what was given lately, in a group of any size', () => {
+      for (let i = 0; i < 300; i++) index.add(subscription(subscriber(`m${i}`), 't', 1, 0, 'g'))
+      give(100_000, () => 7)
+      assert.ok(index.sharedUnevenness() > 300)
+      give(200_000)
+      assert.ok(index.sharedUnevenness() < 1.3, String(index.sharedUnevenness()))
+    })
+
+    it('leaves out members that cannot take a message', () => {
+      for (const member of members.slice(0, 2)) member.canTakeShared = false
+      give(1000)
+      assert.ok(Math.abs(index.sharedUnevenness() - 1) < 0.05, 'two share it')
+      for (const member of members.slice(0, 3)) member.canTakeShared = false
+      assert.equal(index.sharedUnevenness(), 0, 'there is nobody to share it with')
+    })
+
+    it('is not told from a few messages, nor from those before a member came or went', () => {
+      give(10, () => 0)
+      assert.equal(index.sharedUnevenness(), 0)
+      give(1000, () => 0)
+      assert.ok(index.sharedUnevenness() > 3.9)
+      index.remove('t', 'g', members[0] as LocalDelivery)
+      assert.equal(index.sharedUnevenness(), 0)
+      give(300)
+      assert.ok(Math.abs(index.sharedUnevenness() - 1) < 0.05)
+    })
+
+    it('is the highest of all shared subscriptions', () => {
+      give(1000, () => 0)
+      for (const member of members) index.add(subscription(member, 'u/+', 1, 0, 'g'))
+      for (let i = 0; i < 1000; i++) index.matchShared('u/1')[0]?.next()
+      assert.ok(index.sharedUnevenness() > 3.9)
+    })
+  })
 })

@@ -162,4 +162,17 @@ describe('the member of a shared subscription', () => {
     const inTurn = await (await started('round-robin')).counts(600, () => ({}))
     for (const count of inTurn.values()) assert.ok(Math.abs(count - 100) <= 3, String(count))
   })
+
+  it('is told to be chosen evenly in turn, and unevenly by one publisher', async () => {
+    const unevenness = async (strategy: SharedStrategy): Promise<number> => {
+      const group = await started(strategy)
+      for (let i = 0; i < 300; i++) await group.publish(i % 3, { topic: `t/${i}` })
+      return Math.max(...group.nodes.map(({ index }) => index.sharedUnevenness()))
+    }
+    const inTurn = await unevenness('round-robin')
+    assert.ok(inTurn >= 1 && inTurn < 1.1, String(inTurn))
+    assert.equal(await unevenness('sticky'), MEMBERS_PER_NODE)
+    const byTopic = await unevenness('hash-topic')
+    assert.ok(byTopic > 1 && byTopic < 1.6, String(byTopic))
+  })
 })
