@@ -3,9 +3,7 @@
  *
  * An earlier owner stays in the routes until the new ones are in force everywhere, so that its tail has everything up to then,
  * in order, whatever nodes a publisher was on. What came directly as well waits behind the tail, and moves to the place the tail
- * has for it, unless something of the same topic waits that its node has published before: that came directly alone, since the
- * node had not heard yet of the subscription at the earlier owner, and so does all it publishes later. Invariant: of two messages
- * in a tail none that waits is sent in another order than the tail's, and of two of one node and topic none before an earlier one.
+ * has for it. Invariant: of two messages in a tail none that waits is sent in another order than the tail's.
  */
 import type { QueuedRecord, TailMark } from '../core/ports/session-journal.ts'
 import type { MessageId } from '../core/publication.ts'
@@ -19,8 +17,6 @@ export class TailPlaces {
   readonly #restTo: number
   /** What waits at or behind `from`, by id; made when a copy first comes. */
   #waiting: Map<string, QueuedRecord> | undefined
-  /** The same in the order published, by the node's life that did and by topic; of shared subscriptions the order is nobody's. */
-  readonly #lines = new Map<string, QueuedRecord[]>()
 
   /** `mark`: of that owner, at the place of the next message; undefined: nothing will follow. Valid within one turn. */
   constructor(session: Session, mark: TailMark | undefined) {
@@ -53,30 +49,16 @@ export class TailPlaces {
       if (copy === undefined) return
       // The first place counts: an owner that was restarted may have been sent it twice.
       waiting.delete(name)
-      if (this.#isNext(copy)) session.advance(copy, position)
+      session.advance(copy, position)
     }
-  }
-
-  /** Whether nothing waits that is to be in front of it; if so, it is not in the way of what is behind it any more. */
-  #isNext(copy: QueuedRecord): boolean {
-    const line = this.#lines.get(lineOf(copy))
-    if (line === undefined || copy.target !== undefined) return true
-    if (line[0] !== copy) return false
-    line.shift()
-    return true
   }
 
   #waitingById(): Map<string, QueuedRecord> {
     if (this.#waiting !== undefined) return this.#waiting
     this.#waiting = new Map()
     for (const { publication, ...message } of this.#session.queue.waitingFrom(this.#from)) {
-      if (publication?.id === undefined) continue
-      const record = { ...message, publication }
-      this.#waiting.set(nameOf(publication.id), record)
-      if (record.target !== undefined) continue
-      const line = this.#lines.get(lineOf(record))
-      if (line === undefined) this.#lines.set(lineOf(record), [record])
-      else line.push(record)
+      if (publication?.id !== undefined)
+        this.#waiting.set(nameOf(publication.id), { ...message, publication })
     }
     return this.#waiting
   }
@@ -84,8 +66,4 @@ export class TailPlaces {
 
 function nameOf({ incarnation, number }: MessageId): string {
   return `${incarnation}:${number}`
-}
-
-function lineOf({ publication: { id, topic } }: QueuedRecord): string {
-  return `${id?.incarnation}:${topic}`
 }
