@@ -114,9 +114,7 @@ export class MoveNode {
       },
       { acceptTimeoutMs: ACCEPT_TIMEOUT_MS, outboxMessagesMax: 100_000, outboxBytesMax: 1024 ** 3 },
     )
-    this.shared = new SharedGroups(nodeId, tickets, random, peer =>
-      this.forwarder.peers.isMember(peer),
-    )
+    this.shared = new SharedGroups(nodeId, tickets, random, peer => this.forwarder.peers.isMember(peer))
     const routes = {
       match: (topic: string) => cluster.interested(nodeId, topic),
       matchShared: (topic: string) => this.#remoteGroups(topic),
