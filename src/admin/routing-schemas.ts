@@ -60,6 +60,12 @@ const groupSchema = z.object({
   members: z.array(z.object({ nodeId: z.string(), members: z.number(), live: z.boolean() })),
   chosenNode: z.string().nullable().describe('Null: drawn when a message comes.'),
   chosenClient: z.string().nullable().describe('The member, when the answering node is the one chosen.'),
+  clientHere: z
+    .string()
+    .nullable()
+    .describe(
+      'Which member of the answering node would get it, were that node chosen; null: none, or drawn.',
+    ),
   because: z.string().describe('Why, for people.'),
 })
 
@@ -197,12 +203,13 @@ export function explanationView(nodeId: string, explanation: Explanation): Expla
     nodesLeftOut,
     groups: {
       total: groups.total,
-      list: groups.items.map(({ group, filter, members, chosenNode, chosenClient, because }) => ({
+      list: groups.items.map(({ group, filter, members, chosenNode, chosenClient, clientHere, because }) => ({
         group,
         filter,
         members: members.map(({ isLive: live, ...rest }) => ({ ...rest, live })),
         chosenNode: chosenNode ?? null,
         chosenClient: chosenClient ?? null,
+        clientHere: clientHere ?? null,
         because,
       })),
     },

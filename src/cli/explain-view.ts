@@ -29,7 +29,12 @@ export function renderExplanation(view: ExplanationView, nowMs: number): string 
       ({ nodeId: name, members: count, live }) => `${count} on ${name}${live ? '' : ' (gone)'}`,
     )
     const chosen = group.chosenNode ?? 'not decided yet'
-    const client = group.chosenClient === null ? '' : `, client ${printable(group.chosenClient)}`
+    const client =
+      group.chosenClient !== null
+        ? `, client ${printable(group.chosenClient)}`
+        : group.chosenNode === null
+          ? ''
+          : ', a member it picks'
     lines.push(
       `  $share/${printable(group.group)}/${printable(group.filter)}: ${members.join(', ')}`,
       `    next: ${chosen}${client} (${group.because})`,

@@ -240,12 +240,13 @@ export class RoutingInspector implements RoutingControl {
       const foresight = sharedGroups.foresee(group, publication)
       const { members } = foresight
       const chosenNode = isComplete ? foresight.node : undefined
-      const isDrawn = chosenNode !== this.#node.nodeId || foresight.strategy === 'random'
-      const ticket = sharedGroups.tickets.foresee(publication)
-      const chosenClient = isDrawn ? undefined : local?.peek(ticket)?.subscriber.clientId
+      const next =
+        foresight.strategy === 'random' ? undefined : local?.peek(sharedGroups.tickets.foresee(publication))
+      const clientHere = next?.subscriber.clientId
+      const chosenClient = chosenNode === this.#node.nodeId ? clientHere : undefined
       const { group: name, filter } = (local ?? remote) as SharedGroup | RemoteGroup
       const because = isComplete ? reasonOf(foresight, local !== undefined, publisher) : CUT
-      return { group: name, filter, members, chosenNode, chosenClient, because }
+      return { group: name, filter, members, chosenNode, chosenClient, clientHere, because }
     })
   }
 

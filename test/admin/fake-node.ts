@@ -15,6 +15,7 @@ import type {
 import type {
   ExplainQuery,
   Explanation,
+  GroupChoice,
   FilterHolder,
   RoutesQuery,
   RouteTable,
@@ -204,6 +205,17 @@ export class FakeControl implements NodeControl {
 /** Knows one topic, one filter and one page of routes. */
 export class FakeRouting implements RoutingControl {
   readonly asked: ExplainQuery[] = []
+  groups: GroupChoice[] = [
+    {
+      group: 'g',
+      filter: 'a/b',
+      members: [{ nodeId: 'node-1', members: 2, isLive: false }],
+      chosenNode: undefined,
+      chosenClient: undefined,
+      clientHere: undefined,
+      because: 'drawn',
+    },
+  ]
 
   topicFault(topic: string): string | undefined {
     return topicNameFault(topic, 128)
@@ -245,17 +257,8 @@ export class FakeRouting implements RoutingControl {
         total: 1,
       },
       groups: {
-        items: [
-          {
-            group: 'g',
-            filter: 'a/b',
-            members: [{ nodeId: 'node-1', members: 2, isLive: false }],
-            chosenNode: undefined,
-            chosenClient: undefined,
-            because: 'drawn',
-          },
-        ],
-        total: 1,
+        items: this.groups,
+        total: this.groups.length,
       },
       nodesLeftOut: 4,
       retained: { bytes: 7, qos: 1, expiresAtMs: undefined },

@@ -21,6 +21,7 @@ class OperatedNode extends FakeNode {
   readonly nodeId: string
   readonly others: OperatedNode[] = []
   readonly control: SteeredControl
+  readonly routing = new FakeRouting()
   server: AdminServer | undefined
 
   constructor(nodeId: string) {
@@ -124,7 +125,7 @@ describe('the operator’s commands', () => {
         port: 0,
         source: node,
         control: node.control,
-        routing: new FakeRouting(),
+        routing: node.routing,
         tracing: new FakeTracing(),
         logger: silentLogger,
       })
@@ -253,6 +254,23 @@ describe('the operator’s commands', () => {
     const found = await json('explain', 'a/b', '--publisher', 'near')
     assert.equal(found['qos'], 1)
     assert.equal((found['nodes'] as { list: { incarnation: unknown }[] }).list[0]?.incarnation, null)
+  })
+
+  it('explain: names the member of a shared subscription on another node, as that one says', async () => {
+    const [drawn] = first.routing.groups
+    assert.ok(drawn)
+    const elsewhere = { ...drawn, chosenNode: 'node-1', because: 'in turn' }
+    first.routing.groups = [
+      elsewhere,
+      { ...elsewhere, filter: 'a/+' },
+      { ...elsewhere, chosenNode: 'node-9' },
+    ]
+    second.routing.groups = [{ ...elsewhere, clientHere: 'far' }]
+    const text = await run('explain', 'a/b', '--publisher', 'p')
+    assert.match(text, /\$share\/g\/a\/b: 2 on node-1 \(gone\)\n +next: node-1, client far \(in turn\)/)
+    assert.match(text, /next: node-1, a member it picks \(in turn\)/)
+    assert.match(text, /next: node-9, a member it picks \(in turn\)/)
+    assert.deepEqual(second.routing.asked, [{ topic: 'a/b', qos: 1, publisher: 'p' }])
   })
 
   it('explain, routes: end with 2 and the reason when a topic or filter cannot be', async () => {

@@ -179,6 +179,7 @@ describe('RoutingInspector', () => {
     for (let i = 0; i < 12; i++) {
       const foretold = choice()
       assert.deepEqual(choice(), foretold)
+      assert.equal(foretold?.clientHere, local?.peek()?.subscriber.clientId)
       assert.equal(node.sharedGroups.choose({ local, remote }, message), foretold?.chosenNode)
       if (foretold?.chosenNode === 'self')
         assert.equal(local?.next()?.subscriber.clientId, foretold.chosenClient)

@@ -3,6 +3,7 @@ import { addAdminOptions, adminClient, type AdminArguments } from '../admin-opti
 import { fetchExplanation } from '../admin-requests.ts'
 import { renderExplanation } from '../explain-view.ts'
 import { UsageError } from '../faults.ts'
+import { withMembersElsewhere } from '../members-elsewhere.ts'
 
 interface ExplainArguments extends AdminArguments {
   readonly topic?: string | undefined
@@ -43,7 +44,8 @@ export const explainCommand: CommandModule<object, ExplainArguments> = {
     if (encodeURIComponent(question.topic + question.publisher).length > ASKED_TEXT_MAX) {
       throw new UsageError('the topic is too long to be asked about')
     }
-    const explanation = await fetchExplanation(client, question)
+    const asked = await fetchExplanation(client, question)
+    const explanation = await withMembersElsewhere(client, question, asked)
     console.log(argv.json ? JSON.stringify(explanation, null, 2) : renderExplanation(explanation, Date.now()))
   },
 }

@@ -75,6 +75,8 @@ export interface GroupChoice {
   readonly chosenNode: NodeId | undefined
   /** The member, when the chosen node is the one that is asked. */
   readonly chosenClient: string | undefined
+  /** The member of the node that is asked that would get it, were that node chosen; undefined when it has none, or chance decides. */
+  readonly clientHere: string | undefined
   /** Why, for people. */
   readonly because: string
 }
