@@ -95,7 +95,7 @@ async function measureSpread(context: RunContext, processes: number): Promise<Me
       metrics: {
         spreadP99: percentileOf(bounds, counts, 99),
         spreadP50: percentileOf(bounds, counts, 50),
-        spreadMax: after.maxMs,
+        spreadMax: percentileOf(bounds, counts, 100),
         batches,
         changes,
         subackP50: all.suback.p50Ms,
@@ -172,7 +172,7 @@ const judged =
 const spreadMetrics: Scenario['metrics'] = [
   { key: 'spreadP99', title: 'p99 (class)', unit: 'ms', better: 'lower' },
   { key: 'spreadP50', title: 'p50 (class)', unit: 'ms', better: 'lower' },
-  { key: 'spreadMax', title: 'max since start', unit: 'ms', better: 'lower' },
+  { key: 'spreadMax', title: 'max (class)', unit: 'ms', better: 'lower' },
   { key: 'batches', title: 'batches', unit: '' },
   { key: 'subackP50', title: 'SUBACK at all: p50', unit: 'ms', better: 'lower' },
   { key: 'subackP99', title: 'p99', unit: 'ms', better: 'lower' },
