@@ -299,6 +299,7 @@ export class BrokerNode implements NodeStatusSource {
         if (wasAway) this.interest.doubt()
         this.#events.add('resumed', nodeId, `${lost.length} sessions were taken over meanwhile`)
         this.mqtt.sessions.setSuspended(false)
+        this.#serveWhenSynchronized()
       },
       onFailed: error => {
         for (const listener of this.#onFailed) listener(error)
