@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { STORE } from '../../sim/world/network-conditions.ts'
 import type { SimNode } from '../../sim/world/sim-node.ts'
 import { World } from '../../sim/world/world.ts'
 
@@ -15,8 +16,8 @@ describe('A node that is suspended while it joins', function () {
       [joining.nodeId, first.nodeId],
     ] as const
     const toStore = [
-      [joining.nodeId, 'store'],
-      ['store', joining.nodeId],
+      [joining.nodeId, STORE],
+      [STORE, joining.nodeId],
     ] as const
     first.boot()
     await world.clock.advance(3000)
