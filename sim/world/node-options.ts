@@ -30,6 +30,8 @@ export function nodeOptions(nodeId: NodeId, mode: SubscriptionMode = 'gossip'): 
       queueBytesMax: 268_435_456,
       queueDrop: 'newest',
       inflightMax: 32,
+      subscriptionsMax: 10_000,
+      wildcardLevelsMax: 20_000,
       topicAliasMax: 16,
       anonymous: true,
       retainAvailable: true,

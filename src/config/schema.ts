@@ -245,6 +245,20 @@ export const configSchema = z.strictObject({
         .max(65_535)
         .default(32)
         .describe('messages sent to one client that may wait for its acknowledgement'),
+      subscriptionsMax: z
+        .int()
+        .min(1)
+        .max(10_000_000)
+        .default(10_000)
+        .describe('subscriptions of one session; more are refused with 0x97'),
+      wildcardLevelsMax: z
+        .int()
+        .min(1)
+        .max(100_000_000)
+        .default(20_000)
+        .describe(
+          'levels from the first + on, added up over all filters of one session: the most steps they add to the matching of one topic; more are refused with 0x97',
+        ),
       onOwnerLost: z
         .enum(['wait', 'fresh'])
         .default('wait')

@@ -1,6 +1,7 @@
 /**
  * The MQTT side of a node, put together: what the connections share, and the few events that concern all of them.
  */
+import { OccasionalLog } from '../core/occasional-log.ts'
 import type { Incarnation } from '../core/ids.ts'
 import type { Timer } from '../core/ports/clock.ts'
 import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
@@ -66,6 +67,7 @@ export class MqttBroker {
       retainedRefused: 0,
       retainedFromFuture: 0,
       barriersMissed: 0,
+      subscriptionsOverQuota: 0,
     }
     const { stats } = this
     this.#scheduler = new OutputScheduler(ports.clock)
@@ -84,6 +86,12 @@ export class MqttBroker {
       pool: new BufferPool(),
       decoder: new PublishDecoder(options.topicLevelsMax),
       encoder: new PublishEncoder(),
+      overQuota: new OccasionalLog(ports.clock, (clientId, count) => {
+        ports.logger.warn(
+          'subscriptions were refused: a session may have no more than sessions.subscriptionsMax and sessions.wildcardLevelsMax say',
+          { clientId, count },
+        )
+      }),
     })
     this.#retainedSweep = ports.clock.repeat(SWEEP_RETAINED_MS, () => {
       this.retained.sweep()

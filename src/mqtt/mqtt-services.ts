@@ -1,3 +1,4 @@
+import type { OccasionalLog } from '../core/occasional-log.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { AuthenticationMethod } from '../core/ports/enhanced-authentication.ts'
 import type { Logger } from '../core/ports/logger.ts'
@@ -51,6 +52,10 @@ export interface MqttOptions {
   /** How long a deletion of a retained message is remembered. */
   readonly retainedTombstoneTtlMs: number
   readonly inflightMax: number
+  /** Of one session. */
+  readonly subscriptionsMax: number
+  /** Levels from the first `+` on, of all filters of one session. */
+  readonly wildcardLevelsMax: number
   /** Time between updates of `$SYS/broker/…`; 0 = none. */
   readonly sysIntervalMs: number
   /** Connections whose output is held while the node is suspended are closed after this long. */
@@ -85,6 +90,8 @@ export interface MqttStats {
   retainedFromFuture: number
   /** SUBSCRIBEs answered 0x80 because their barrier was not reached in time. */
   barriersMissed: number
+  /** Subscriptions refused because their session had too many, or too many levels behind wildcards. */
+  subscriptionsOverQuota: number
 }
 
 /** Everything the MQTT side of a node shares. Handlers name the few they use with `Pick`. */
@@ -109,4 +116,6 @@ export interface MqttServices {
   readonly decoder: PublishDecoder
   readonly encoder: PublishEncoder
   readonly stats: MqttStats
+  /** Takes the ids of clients whose sessions may have no further subscriptions. */
+  readonly overQuota: Pick<OccasionalLog, 'note'>
 }

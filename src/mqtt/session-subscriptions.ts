@@ -22,13 +22,15 @@ interface Subscriber extends LocalDelivery {
   readonly queue: Pick<DeliveryQueue, 'nextPosition'>
 }
 
-type SubscriptionServices = Pick<MqttServices, 'journal' | 'router' | 'index' | 'interest'>
+type SubscriptionServices = Pick<MqttServices, 'journal' | 'router' | 'index' | 'interest' | 'options'>
 
 export class SessionSubscriptions {
   readonly #session: Subscriber
   readonly #services: SubscriptionServices
   /** By filter as subscribed, `$share/…` included. */
   readonly #byFilter = new Map<string, LocalSubscription>()
+  /** Sum of `levelsBehindPlus`. */
+  #wildcardLevels = 0
 
   constructor(session: Subscriber, services: SubscriptionServices) {
     this.#session = session
@@ -47,6 +49,17 @@ export class SessionSubscriptions {
   /** By filter. */
   [Symbol.iterator](): Iterator<readonly [string, LocalSubscription]> {
     return this.#byFilter.entries()
+  }
+
+  /**
+   * Whether one more with this filter, without `$share/…`, is within the bounds of one session. What the journal had, or
+   * another node handed over, may be beyond them.
+   */
+  hasRoomFor(filter: string): boolean {
+    const { subscriptionsMax, wildcardLevelsMax } = this.#services.options
+    if (this.#byFilter.size >= subscriptionsMax) return false
+    const levels = levelsBehindPlus(filter)
+    return levels === 0 || this.#wildcardLevels + levels <= wildcardLevelsMax
   }
 
   /** What the journal had, or another node handed over. */
@@ -139,6 +152,7 @@ export class SessionSubscriptions {
   #index(record: SubscriptionRecord): LocalSubscription {
     const { index, interest } = this.#services
     const subscription = this.#localOf(record)
+    if (!this.#byFilter.has(record.filter)) this.#wildcardLevels += levelsBehindPlus(subscription.filter)
     this.#byFilter.set(record.filter, subscription)
     if (index.add(subscription)) {
       const { filter, group } = subscription
@@ -150,10 +164,23 @@ export class SessionSubscriptions {
 
   #unindex({ filter, group }: LocalSubscription): void {
     const { index, interest } = this.#services
+    this.#wildcardLevels -= levelsBehindPlus(filter)
     if (!index.remove(filter, group, this.#session)) return
     if (group === undefined) interest.removed(filter)
     else interest.groupChanged(group, filter, index.memberCount(group, filter))
   }
+}
+
+/**
+ * Levels of a filter from its first `+` on; 0 without one. As many tree nodes of its own may be visited to match one topic; up
+ * to there the topic itself decides on a single way, whatever other filters there are.
+ */
+function levelsBehindPlus(filter: string): number {
+  const first = filter.indexOf('+')
+  if (first === -1) return 0
+  let levels = 1
+  for (let at = filter.indexOf('/', first); at !== -1; at = filter.indexOf('/', at + 1)) levels++
+  return levels
 }
 
 const NO_IDENTIFIERS: readonly number[] = []

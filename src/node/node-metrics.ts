@@ -59,6 +59,11 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
       'Sessions that moved here and whose old owner did not catch up in time.',
       () => stats.tailsLate,
     ),
+    counter(
+      'mqtt_subscriptions_refused',
+      'Subscriptions refused because their session had as many as sessions.subscriptionsMax or sessions.wildcardLevelsMax say.',
+      () => stats.subscriptionsOverQuota,
+    ),
     gauge(
       'routing_local_subscriptions',
       'Subscriptions of clients of this node.',

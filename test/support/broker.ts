@@ -19,6 +19,8 @@ export interface TestBrokerOptions {
   readonly maximumPacketSize?: number
   readonly receiveMaximum?: number
   readonly topicAliasMaximum?: number
+  /** Of one session. */
+  readonly subscriptionsMax?: number
 }
 
 /** A broker of the test's own on free loopback ports. */
@@ -53,6 +55,7 @@ export async function startBroker(options: TestBrokerOptions = {}): Promise<Test
         receiveMax: options.receiveMaximum,
         topicAliasMax: options.topicAliasMaximum,
       },
+      sessions: { subscriptionsMax: options.subscriptionsMax },
       mesh: { host: '127.0.0.1', port: 0 },
       admin: { port: 0 },
       auth: {

@@ -55,7 +55,7 @@ export function handleSubscribe(
   const codes = subscriptions.map((requested, i) => {
     if (barrier === undefined) return reason.implementationSpecificError
     if (i >= limits.filtersPerSubscribeMax) return reason.quotaExceeded
-    const code = refusalOf(connection, requested.topic)
+    const code = refusalOf(connection, session, requested.topic)
     if (code !== undefined) return code
     const before = session.subscriptions.get(requested.topic)
     const subscription = subscribe(session, requested, properties?.subscriptionIdentifier)
@@ -110,14 +110,21 @@ function recordOf(text: string, subscription: LocalSubscription): SubscriptionRe
 }
 
 /** Why a filter is not granted, as a SUBACK reason code. */
-function refusalOf({ services: { options } }: ClientConnection, text: string): number | undefined {
+function refusalOf(
+  { services: { options, stats, overQuota } }: ClientConnection,
+  { clientId, subscriptions }: Session,
+  text: string,
+): number | undefined {
   const parsed = parseFilter(text)
   if (parsed === undefined) return reason.topicFilterInvalid
   const { filter, group } = parsed
   if (topicFilterFault(filter, options.topicLevelsMax) !== undefined) return reason.topicFilterInvalid
   if (group !== undefined && !options.sharedAvailable) return reason.sharedSubscriptionsNotSupported
   if (hasWildcard(filter) && !options.wildcardAvailable) return reason.wildcardSubscriptionsNotSupported
-  return undefined
+  if (subscriptions.get(text) !== undefined || subscriptions.hasRoomFor(filter)) return undefined
+  stats.subscriptionsOverQuota++
+  overQuota.note(clientId)
+  return reason.quotaExceeded
 }
 
 function subscribe(

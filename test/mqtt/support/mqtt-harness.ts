@@ -1,4 +1,5 @@
 import type { IConnectPacket } from 'mqtt-packet'
+import type { LogFields } from '../../../src/core/ports/logger.ts'
 import type { ClientId, FencingToken } from '../../../src/core/ids.ts'
 import type { Acceptance, Forwarder, RouteBarrier } from '../../../src/core/ports/routing.ts'
 import type {
@@ -137,6 +138,8 @@ export const defaultOptions: MqttOptions = {
   queueMessagesMax: 100,
   queueBytesMax: 1024 * 1024,
   inflightMax: 8,
+  subscriptionsMax: 10_000,
+  wildcardLevelsMax: 20_000,
   topicAliasMax: 4,
   anonymous: true,
   retainAvailable: true,
@@ -161,6 +164,7 @@ export class MqttHarness {
   readonly barrier = new SteeredBarrier(this.clock)
   readonly remote = new HashedRemoteIndex('test')
   readonly local = new TrieLocalIndex()
+  readonly warnings: { readonly message: string; readonly fields: LogFields | undefined }[] = []
   readonly journal: StoreSessionJournal
   readonly broker: MqttBroker
 
@@ -174,7 +178,7 @@ export class MqttHarness {
       {
         clock: this.clock,
         random: new SeededRandom(1),
-        logger: silentLogger,
+        logger: { ...silentLogger, warn: (message, fields) => void this.warnings.push({ message, fields }) },
         journal: this.journal,
         retainedJournal: new StoreRetainedJournal(writer),
         retainedPayloads: payloadsHere,

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/ports/clock.ts'
+import type { Clock } from './ports/clock.ts'
 
 const INTERVAL_MS = 60_000
 
