@@ -6,7 +6,7 @@
  */
 import { limits } from '../src/core/limits.ts'
 import type { Clock } from '../src/core/ports/clock.ts'
-import { RateLimit } from './rate-limit.ts'
+import { RateLimit } from '../src/core/rate-limit.ts'
 import type { RemoteInterest } from './remote-interest.ts'
 
 export class MemberInterest {

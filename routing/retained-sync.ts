@@ -16,6 +16,7 @@ import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transpor
 import type { RetainedEntry, RetainedReplica } from '../src/core/ports/retained.ts'
 import { STAMP_AHEAD_MS_MAX } from '../src/core/hybrid-clock.ts'
 import { limits } from '../src/core/limits.ts'
+import { RateLimit } from '../src/core/rate-limit.ts'
 import { payloadBytesOf, withoutPayload } from '../src/core/retained-entry.ts'
 import { decodePublish, encodePublish, stampPublish } from './forward-codec.ts'
 import { FramePump } from './frame-pump.ts'
@@ -34,11 +35,18 @@ export interface RetainedSyncStats {
   repaired: number
   /** Malformed frames. */
   rejected: number
+  /** Links closed because a member asked for more than its share, or did not read what it had asked for. */
+  flooded: number
 }
 
 interface Peer {
   readonly incarnation: number
   readonly pump: FramePump
+  /** Passes it asks for, and those asked of it: at half the rate, so that no node is ever taken for one that floods. */
+  readonly passes: RateLimit
+  readonly asked: RateLimit
+  /** It is being told of the buckets that differ. */
+  isAnswering: boolean
   isLinkUp: boolean
   /** Its copy was found equal to this one, or everything newer in it has arrived, since the link came up. */
   isCompared: boolean
@@ -60,7 +68,7 @@ const PASS_PATIENCE_MS = 10_000
 const COMPLAINT_DIGESTS = 3
 
 export class RetainedSync {
-  readonly stats: RetainedSyncStats = { passes: 0, repaired: 0, rejected: 0 }
+  readonly stats: RetainedSyncStats = { passes: 0, repaired: 0, rejected: 0, flooded: 0 }
   readonly #transport: PeerTransport
   readonly #replica: RetainedReplica
   readonly #placement: Pick<RetainedPlacement, 'isLarge' | 'handle'>
@@ -122,8 +130,16 @@ export class RetainedSync {
       if (this.#peers.has(nodeId)) continue
       const pump = new FramePump(this.#transport, nodeId, 'retained')
       const isLinkUp = this.#links.get(nodeId) === incarnation
-      const fresh = { isCompared: false, passProgressMs: undefined, named: new Set<string>() }
-      this.#peers.set(nodeId, { incarnation, pump, isLinkUp, ...fresh, clockAheadMs: 0, complaintAtMs: 0 })
+      const { retainedPassesPerSecondMax: perSecond, retainedPassesBurstMax: burst } = limits
+      const passes = new RateLimit(this.#clock, perSecond, burst)
+      const asked = new RateLimit(this.#clock, perSecond / 2, burst / 2)
+      const fresh = { passes, asked, isAnswering: false, isCompared: false, passProgressMs: undefined }
+      const named = new Set<string>()
+      this.#peers.set(nodeId, {
+        ...{ incarnation, pump, isLinkUp, named },
+        ...fresh,
+        ...{ clockAheadMs: 0, complaintAtMs: 0 },
+      })
       if (isLinkUp) this.#sendDigest(nodeId)
     }
     this.#changed()
@@ -158,7 +174,7 @@ export class RetainedSync {
     if (this.#links.get(nodeId) === incarnation) this.#links.delete(nodeId)
     const peer = this.#peers.get(nodeId)
     if (peer?.incarnation !== incarnation) return
-    peer.isLinkUp = peer.isCompared = false
+    peer.isLinkUp = peer.isCompared = peer.isAnswering = false
     peer.passProgressMs = undefined
     peer.pump.clear()
   }
@@ -173,25 +189,38 @@ export class RetainedSync {
     const peer = this.#peers.get(from.nodeId)
     if (peer === undefined || peer.incarnation !== from.incarnation) return
     const frame = decodeRetainedFrame(bytes)
-    if (frame !== undefined && this.#handle(from.nodeId, peer, frame)) return
-    this.stats.rejected++
-    this.#transport.disconnect(from.nodeId, 'malformed retained frame')
+    if (frame?.type === 'buckets' && !peer.passes.take(1)) {
+      this.#flooded(from.nodeId, 'it asked for more comparisons of retained messages than one member may')
+    } else if (frame === undefined || !this.#handle(from.nodeId, peer, frame, bytes.length)) {
+      this.stats.rejected++
+      this.#transport.disconnect(from.nodeId, 'malformed retained frame')
+    } else if (peer.pump.heldBytes > limits.retainedAskedBytesMax) {
+      this.#flooded(from.nodeId, 'it did not read the retained messages it had asked for')
+    }
+  }
+
+  #flooded(nodeId: NodeId, reason: string): void {
+    this.stats.flooded++
+    this.#transport.disconnect(nodeId, reason)
   }
 
   /** False when the frame makes no sense. */
-  #handle(nodeId: NodeId, peer: Peer, frame: RetainedFrame): boolean {
+  #handle(nodeId: NodeId, peer: Peer, frame: RetainedFrame, byteCount: number): boolean {
     switch (frame.type) {
       case 'digest':
         this.#onDigest(nodeId, peer, frame.checksum, frame.wallMs)
         return true
       case 'buckets':
         if (frame.checksums.length !== this.#replica.bucketCount) return false
-        peer.pump.add(this.#answerBuckets(frame.checksums))
+        // One answer at a time: who asks again before its end gets what differs then in the next pass.
+        if (peer.isAnswering) return true
+        peer.isAnswering = true
+        peer.pump.add(this.#answerBuckets(peer, frame.checksums), byteCount)
         return true
       case 'have':
         return this.#onHave(peer, frame.bucket, frame.isLast, frame.versions)
       case 'want':
-        peer.pump.add(this.#entries(frame.topics))
+        peer.pump.add(this.#entries(frame.topics), byteCount)
         return true
       case 'entry':
         return this.#onEntry(peer, frame.publish)
@@ -225,6 +254,8 @@ export class RetainedSync {
   }
 
   #beginPass(nodeId: NodeId, peer: Peer): void {
+    peer.passProgressMs = undefined
+    if (!peer.asked.take(1)) return // the next digest begins another
     const { bucketCount } = this.#replica
     const checksums = Uint32Array.from({ length: bucketCount }, (_, bucket) =>
       this.#replica.checksumOf(bucket),
@@ -236,11 +267,12 @@ export class RetainedSync {
   }
 
   /** What the other side of a pass has in the buckets that differ. */
-  *#answerBuckets(theirs: Uint32Array): Iterable<Uint8Array> {
+  *#answerBuckets(peer: Peer, theirs: Uint32Array): Iterable<Uint8Array> {
     let compared = 0
     for (let bucket = 0; bucket < theirs.length; bucket++) {
       if (theirs[bucket] === this.#replica.checksumOf(bucket)) continue
       if (compared++ === BUCKETS_PER_PASS) {
+        peer.isAnswering = false
         yield encodeRetainedFrame({ type: 'mark', step: STEP_TOLD_SOME })
         return
       }
@@ -258,6 +290,7 @@ export class RetainedSync {
       }
       yield encodeRetainedFrame({ type: 'have', bucket, isLast: true, versions })
     }
+    peer.isAnswering = false
     yield encodeRetainedFrame({ type: 'mark', step: STEP_TOLD_ALL })
   }
 
@@ -277,8 +310,11 @@ export class RetainedSync {
       for (const topic of this.#replica.topicsOf(bucket)) if (!peer.named.has(topic)) newerHere.push(topic)
       peer.named.clear()
     }
-    if (wanted.length > 0) peer.pump.add([encodeRetainedFrame({ type: 'want', topics: wanted })])
-    if (newerHere.length > 0) peer.pump.add(this.#entries(newerHere))
+    if (wanted.length > 0) {
+      const frame = encodeRetainedFrame({ type: 'want', topics: wanted })
+      peer.pump.add([frame], frame.length)
+    }
+    if (newerHere.length > 0) peer.pump.add(this.#entries(newerHere), sizeOf(newerHere))
     return true
   }
 
@@ -341,6 +377,11 @@ export class RetainedSync {
   #changed(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** About the bytes of a list of topics that are in memory anyway. */
+function sizeOf(topics: readonly string[]): number {
+  return 8 * topics.length
 }
 
 const STEP_TOLD_ALL = 1

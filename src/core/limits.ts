@@ -67,6 +67,11 @@ export const limits = {
   retainedFetchMs: 5000,
   /** Who keeps large retained messages is settled anew so long after the last change of members: restarts are shorter. */
   retainedSettleMs: 10_000,
+  /** Bytes of what one peer asked for in comparisons of retained messages and has not read; beyond it its link is closed. */
+  retainedAskedBytesMax: 64 * 1024 * 1024,
+  /** Comparisons of retained messages one peer may ask for per second, and at once after a pause; more closes its link. */
+  retainedPassesPerSecondMax: 20,
+  retainedPassesBurstMax: 200,
   /** One gossip message; larger interest changes are split or pulled by stream. */
   gossipMessageBytesMax: 128 * 1024,
   /** Interest deltas of one origin held back while an earlier one is missing; beyond it they are dropped and pulled. */

@@ -40,6 +40,11 @@ export function retainedMetrics({
       'Payloads of large retained messages that should be here and are not, or are here until their holders have them.',
       () => placement.misplacedCount,
     ),
+    counter(
+      'flooded',
+      'Links closed because a member asked for more retained messages than it may, or did not read them.',
+      () => compared.flooded,
+    ),
     fetches('found'),
     fetches('missing'),
     counter(

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { FramePump } from '../../routing/frame-pump.ts'
 import { decodeRetainedFrame, encodeRetainedFrame } from '../../routing/retained-frame-codec.ts'
+import type { RetainedFrame } from '../../routing/retained-frame-codec.ts'
 import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
+import { limits } from '../../src/core/limits.ts'
 import { until } from '../contract/harness.ts'
 import { defaultOptions } from '../mqtt/support/mqtt-harness.ts'
 import { DIGEST_MS, meet, NOW_MS, RetainedNode as Node } from './support/retained-node.ts'
@@ -172,6 +174,77 @@ describe('frames of the retained channel', () => {
     const several = Buffer.concat([fetch, fetch.subarray(2)])
     assert.equal(decodeRetainedFrame(several), undefined, 'one message at a time')
     fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), bytes => void decodeRetainedFrame(bytes)))
+  })
+})
+
+describe('RetainedSync and a member that floods', () => {
+  let clock: VirtualClock
+  let victim: Node
+  let flooder: Node
+  let isReading: boolean
+  /** What the victim has sent. */
+  let sent: RetainedFrame[]
+
+  beforeEach(async () => {
+    clock = new VirtualClock()
+    const network = new SimPeerNetwork(clock)
+    victim = new Node(clock, network, 'victim', 1)
+    flooder = new Node(clock, network, 'flooder', 2)
+    for (let i = 0; i < 50; i++) victim.publish(`topic/${i}`, 'x')
+    meet([victim, flooder])
+    await clock.advance(20_000)
+    sent = []
+    isReading = false
+    const send = victim.transport.send.bind(victim.transport)
+    victim.transport.send = (nodeId, channel, frame) => {
+      if (!isReading) return false
+      const decoded = decodeRetainedFrame(frame)
+      if (decoded !== undefined) sent.push(decoded)
+      return send(nodeId, channel, frame)
+    }
+  })
+
+  const flood = async (frame: Uint8Array, count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      assert(flooder.transport.send('victim', 'retained', frame))
+      if (i % 10 === 9) await clock.advance(1)
+    }
+    await clock.advance(1)
+  }
+
+  const buckets = (): Uint8Array => {
+    const checksums = new Uint32Array(victim.messages.bucketCount).fill(1)
+    return encodeRetainedFrame({ type: 'buckets', checksums })
+  }
+
+  it('has one comparison under way for it, however often it asks', async () => {
+    await flood(buckets(), 50)
+    isReading = true
+    for (const listener of victim.transport.drainListeners) listener('flooder', 'retained')
+    assert.equal(sent.filter(({ type }) => type === 'mark').length, 1)
+    await flood(buckets(), 1)
+    assert.equal(sent.filter(({ type }) => type === 'mark').length, 2, 'and another when that is over')
+    assert(victim.transport.isUp('flooder'))
+  })
+
+  it('closes its link when it asks for more comparisons than one member may', async () => {
+    await flood(buckets(), limits.retainedPassesBurstMax - 2)
+    assert(victim.transport.isUp('flooder'))
+    await flood(buckets(), 9)
+    assert(!victim.transport.isUp('flooder'))
+    assert(victim.sync.stats.flooded > 0)
+  })
+
+  it('closes its link when it asks for entries and does not read them', async () => {
+    const unknown = Array.from({ length: 100 }, (_, i) => `${'x'.repeat(10_000)}${i}`)
+    const topics = ['topic/0', ...unknown]
+    const want = encodeRetainedFrame({ type: 'want', topics })
+    const count = Math.floor(limits.retainedAskedBytesMax / (want.length + 256))
+    await flood(want, count)
+    assert(victim.transport.isUp('flooder'))
+    await flood(want, 2)
+    assert(!victim.transport.isUp('flooder'))
+    assert(victim.sync.stats.flooded > 0)
   })
 })
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../src/core/ports/clock.ts'
+import type { Clock } from './ports/clock.ts'
 
 /** So much per second on average, and so much at once after a pause. */
 export class RateLimit {
