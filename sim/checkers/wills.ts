@@ -62,6 +62,8 @@ function whyNotAtAll(outcome: Outcome, connection: ConnectionRecord, gotMs: numb
   if (closedMs === undefined) return `while connection ${number} was open`
   if (disconnectReadMs !== undefined && wasKnown(outcome, disconnectReadMs, gotMs))
     return `though the broker read the DISCONNECT of connection ${number} at ${seconds(disconnectReadMs)}`
+  // Without a delay a later connection, too, ends this one with its will.
+  if (connection.will?.delaySeconds === 0) return undefined
   const dueMs = earliestMs(outcome, connection)
   const back = nextConnection(outcome.history.connections, connection)
   if (back === undefined || !back.sessionPresent || (back.connackWrittenMs ?? Infinity) >= dueMs)

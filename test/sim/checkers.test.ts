@@ -345,6 +345,14 @@ describe('Checkers of chaos runs', () => {
       finds(run)
     })
 
+    it('bears with one without a delay that came because its client was back', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { closedMs: 1000, lastWrittenMs: 1000, will: { ...lost.will, delaySeconds: 0 } })
+      run.connect('mortal', 'node-2', 900)
+      run.deliver(watcher, will, 1100, { payload: 'will:mortal:2' })
+      finds(run)
+    })
+
     it('finds one that came 25 minutes late, whatever befell the cluster, and bears with what faults explain', () => {
       const { run, lost, watcher, will } = withWill()
       Object.assign(lost, { abandonedMs: 1000, closedMs: 1000 })
