@@ -48,6 +48,8 @@ type Ending = Pick<Outcome, 'unsettled' | 'retained'>
 const QUIET_MS = 6000
 /** For links to come back and queues to drain when a fault is over. */
 const AFTERMATH_MS = 8000
+/** What a clogged link has taken still comes at its pace: of each second, so many. */
+const BACKLOG = 3
 const REST_STEP_MS = 5000
 /** How long a healed cluster may take to come to rest. */
 const REST_MS = 180_000
@@ -108,9 +110,9 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
     retained,
     ownerships,
     storeReplacedMs: world.storeReplacedMs,
-    disturbed: faults.map(({ atMs, durationMs }) => ({
+    disturbed: faults.map(({ kind, atMs, durationMs }) => ({
       fromMs: atMs,
-      toMs: atMs + durationMs + AFTERMATH_MS,
+      toMs: atMs + durationMs * (kind === 'clogged-link' ? 1 + BACKLOG : 1) + AFTERMATH_MS,
     })),
     pauses: world.pauses,
     renewals: world.renewals,
