@@ -55,6 +55,11 @@ export class LoadPublisher {
     return { publisher: this.#name, qos: this.#qos, sent: this.#sent, acknowledged: this.#acknowledged }
   }
 
+  /** Payloads that were sent and whose acknowledgement has not come. */
+  get unacknowledged(): readonly string[] {
+    return this.#inFlight.map(({ sequence }) => payloadOf(this.#name, sequence))
+  }
+
   /** What the broker said that it must not say. */
   get violations(): readonly string[] {
     return this.#violations

@@ -11,6 +11,8 @@ export class LoadSubscriber {
   readonly #mayBeRefused: boolean
   readonly #deliveries: string[] = []
   readonly #violations: string[] = []
+  readonly #seen = new Set<string>()
+  readonly #undeclaredCopies: string[] = []
   /** Received at QoS 2 and not released yet; as durable as the session. */
   readonly #unreleased = new Set<number>()
   #hasSession = false
@@ -27,6 +29,15 @@ export class LoadSubscriber {
   /** Payloads in the order they came, copies at QoS 1 included. */
   get deliveries(): readonly string[] {
     return this.#deliveries
+  }
+
+  /** Copies at QoS 1 that came without the DUP flag. */
+  get undeclaredCopies(): readonly string[] {
+    return this.#undeclaredCopies
+  }
+
+  get name(): string {
+    return this.#name
   }
 
   get violations(): readonly string[] {
@@ -128,7 +139,7 @@ export class LoadSubscriber {
     })
   }
 
-  #onPublish({ qos, messageId = 0, payload }: IPublishPacket, socket: PacketSocket): void {
+  #onPublish({ qos, messageId = 0, payload, dup }: IPublishPacket, socket: PacketSocket): void {
     if (qos === 2) {
       socket.send({ cmd: 'pubrec', messageId })
       if (this.#unreleased.has(messageId)) return
@@ -138,6 +149,9 @@ export class LoadSubscriber {
     } else {
       this.#violations.push('the subscriber got a message at QoS 0')
     }
-    this.#deliveries.push(String(payload))
+    const text = String(payload)
+    if (qos === 1 && !dup && this.#seen.has(text)) this.#undeclaredCopies.push(text)
+    this.#seen.add(text)
+    this.#deliveries.push(text)
   }
 }

@@ -29,7 +29,9 @@ describe('a cluster of three under load and faults', function () {
   const next = (index: number): string => `n${(index + 1) % 3}`
 
   it('brokers cut from each other, etcd reachable: nothing acknowledged is lost, and it heals', async () => {
+    cluster.formGroup()
     await cluster.connectAll()
+    await cluster.routesAgree()
     await cluster.progress()
     await lab.network.cut('n0', 'n1')
     await cluster.progress()
@@ -38,6 +40,7 @@ describe('a cluster of three under load and faults', function () {
     await lab.network.heal('n0', 'n1')
     await cluster.allReady()
     await cluster.judge()
+    await cluster.routesAgree()
   })
 
   it('brokers cut from each other, clients changing sides over the third: nothing is lost', async () => {
@@ -191,16 +194,18 @@ describe('a cluster of three under load and faults', function () {
   })
 
   it('a node killed and restarted while its clients wait, then move', async () => {
+    cluster.formGroup()
     await cluster.connectAll()
     for (const nodeId of cluster.nodeIds) {
       await cluster.progress(100)
-      await lab.kill(nodeId)
+      await cluster.kill(nodeId)
       await lab.startNode(nodeId)
       await cluster.connectAll(next)
       await cluster.progress(100)
       await cluster.connectAll()
     }
     await cluster.judge({ isOrderKept: false })
+    await cluster.routesAgree()
   })
 
   it('rolling restart by SIGTERM: sessions move away and back, nothing is lost', async () => {

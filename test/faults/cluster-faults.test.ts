@@ -5,10 +5,17 @@ import { LoadSubscriber } from '../durability/load-subscriber.ts'
 import { NetworkLab } from '../support/network-lab.ts'
 import { ClusterLab } from './cluster-lab.ts'
 import { LabClient, type LabClientOptions } from './lab-client.ts'
-import { openConnections, ownershipViolations } from './ownership-checker.ts'
+import {
+  openConnections,
+  ownershipViolations,
+  type OwnerSighting,
+  tokenViolations,
+} from './ownership-checker.ts'
 
 const LEASE_TTL_MS = 3000
 const coordination = { leaseTtlMs: LEASE_TTL_MS, renewIntervalMs: 600, leaseMarginMs: 500 }
+
+type OwnerAnswer = Pick<OwnerSighting, 'nodeId' | 'incarnation' | 'token'>
 
 /** Real processes, a real etcd, real partitions: the rows of DESIGN section 5 that concern coordination. */
 describe('a cluster of three under faults', function () {
@@ -16,6 +23,7 @@ describe('a cluster of three under faults', function () {
   let lab: ClusterLab
   let clients: LabClient[]
   let loads: { drop(): void }[]
+  let sightings: OwnerSighting[]
 
   before(async function () {
     const missing = await NetworkLab.whyNot()
@@ -27,6 +35,7 @@ describe('a cluster of three under faults', function () {
   beforeEach(async () => {
     clients = []
     loads = []
+    sightings = []
     lab = await ClusterLab.start(3, { coordination, storage: { sync: 'always' } })
   })
 
@@ -55,8 +64,23 @@ describe('a cluster of three under faults', function () {
     return client as LabClient
   }
 
+  /** What the nodes that answer say whose it is; `owner`: who has to have it. */
+  async function see(clientId: string, owner: string): Promise<void> {
+    const asked = ['n0', 'n1', 'n2'].map(async nodeId => {
+      const askedAtMs = performance.now()
+      const { status, body } = await lab.get(nodeId, `/api/v1/session?clientId=${clientId}`)
+      const answer = status === 200 ? (JSON.parse(body) as { owner: OwnerAnswer | null }).owner : null
+      return answer === null ? [] : [{ clientId, ...answer, askedAtMs, answeredAtMs: performance.now() }]
+    })
+    const seen = (await Promise.all(asked)).flat()
+    sightings.push(...seen)
+    assert.ok(seen.length > 0, `nobody knows whose ${clientId} is`)
+    assert.deepEqual([...new Set(seen.map(({ nodeId }) => nodeId))], [owner])
+  }
+
   function checkOwners(): void {
     assert.deepEqual(ownershipViolations(clients.map(({ history }) => history)), [])
+    assert.deepEqual(tokenViolations(sightings), [])
   }
 
   it('serves who is connected through an etcd outage of three leases, and everybody after it', async () => {
@@ -96,6 +120,8 @@ describe('a cluster of three under faults', function () {
     const elsewhere = await connect('n1', { clientId: 'kept', clean: false, expirySeconds: 600 }).connack
     assert.equal(elsewhere?.reasonCode, 0x88, 'its state is on the dead node')
     await persist('n2', { clientId: 'clean' })
+    await see('clean', 'n2')
+    await see('kept', 'n0')
     await lab.until('the will is fired', () => watcher.received.includes('gone'))
     const sender = await persist('n2', { clientId: 'sender' })
     sender.publish('kept/for', 'while it was dead')
@@ -105,6 +131,7 @@ describe('a cluster of three under faults', function () {
     assert.equal((await back.connack)?.sessionPresent, true)
     await lab.until('what was sent meanwhile arrives', () => back.received.includes('while it was dead'))
     assert.equal(watcher.received.filter(payload => payload === 'gone').length, 1)
+    await see('kept', 'n1')
     checkOwners()
   })
 
@@ -112,8 +139,10 @@ describe('a cluster of three under faults', function () {
     const paused = await persist('n0', { clientId: 'one' })
     paused.publish('a', '1')
     await lab.until('it works', () => paused.unacknowledgedCount === 0)
+    await see('one', 'n0')
     lab.pause('n0')
     const taker = await persist('n1', { clientId: 'one' })
+    await see('one', 'n1')
     paused.publish('a', '2')
     lab.resume('n0')
     await lab.until('the paused node closes the old connection', () => !paused.isOpen)
@@ -121,6 +150,7 @@ describe('a cluster of three under faults', function () {
     taker.publish('a', '3')
     await lab.until('the new owner serves', () => taker.unacknowledgedCount === 0)
     await lab.ready('n0')
+    await see('one', 'n1')
     checkOwners()
   })
 
@@ -140,7 +170,9 @@ describe('a cluster of three under faults', function () {
       )
       return missing.every(count => count === 1)
     })
+    await see('kept', 'n0')
     const moved = await persist('n1', kept)
+    await see('kept', 'n1')
     assert.equal((await moved.connack)?.sessionPresent, true)
     await lab.until('what was queued arrives', () => moved.received.includes('before'))
     const taker = await persist('n1', { clientId: 'other', clean: true })
@@ -152,6 +184,8 @@ describe('a cluster of three under faults', function () {
     await lab.network.heal('n0', 'n1')
     for (const nodeId of ['n0', 'n1', 'n2']) await lab.ready(nodeId)
     assert.deepEqual(moved.received, ['before', 'after'])
+    await see('kept', 'n1')
+    await see('other', 'n1')
     checkOwners()
   })
 
@@ -168,7 +202,9 @@ describe('a cluster of three under faults', function () {
     await lab.until('it is served', () =>
       clients.every(client => !client.isOpen || client.unacknowledgedCount === 0),
     )
-    assert.equal(openConnections(histories(), 'racer').length, 1)
+    const [winner = 'nobody', ...others] = openConnections(histories(), 'racer')
+    assert.deepEqual(others, [])
+    await see('racer', winner)
     checkOwners()
   })
 })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { deliveryViolations } from '../durability/delivery-checker.ts'
 import { LoadPublisher } from '../durability/load-publisher.ts'
 import { LoadSubscriber } from '../durability/load-subscriber.ts'
 import { ClusterLab, type LabOptions } from './cluster-lab.ts'
+import { groupViolations } from './group-judge.ts'
 
 export const LEASE_TTL_MS = 3000
 
@@ -18,6 +20,11 @@ export class LoadedCluster {
   /** Of node `i`: 2 i at QoS 1, 2 i + 1 at QoS 2. */
   readonly publishers: readonly LoadPublisher[]
   readonly subscribers: readonly LoadSubscriber[]
+  /** Of the shared group, of which each node has one once it has been asked for. */
+  #members: readonly LoadSubscriber[] = []
+  /** Where subscribers and members are, by their number. */
+  #places: readonly string[] = []
+  readonly #inDoubt = new Set<string>()
 
   private constructor(lab: ClusterLab) {
     this.lab = lab
@@ -40,9 +47,16 @@ export class LoadedCluster {
   }
 
   async close(isFailed: boolean): Promise<void> {
-    for (const client of [...this.publishers, ...this.subscribers]) client.drop()
+    for (const client of [...this.publishers, ...this.subscribers, ...this.#members]) client.drop()
     if (isFailed) console.error(this.lab.output)
     await this.lab.close()
+  }
+
+  /** A member of one shared group at each node, to be connected with the others: from then on the group is judged, too. */
+  formGroup(): void {
+    this.#members = this.nodeIds.map(
+      (_, i) => new LoadSubscriber('$share/group/load/#', { name: `g-${i}`, mayBeRefused: true }),
+    )
   }
 
   /** Connects each client to its own node, or to `whereOf` its node's number, as often as it takes. */
@@ -52,8 +66,23 @@ export class LoadedCluster {
         return (await client.connect(this.lab.node(whereOf(index)).mqtt)) === 0
       })
     }
-    await Promise.all(this.subscribers.map(connect))
+    this.#doubt()
+    await Promise.all([...this.subscribers.map(connect), ...this.#members.map(connect)])
+    this.#places = this.nodeIds.map((_, i) => whereOf(i))
+    this.#doubt()
     await Promise.all(this.publishers.map((publisher, i) => connect(publisher, Math.floor(i / 2))))
+  }
+
+  /** As `kill -9`. What is unacknowledged is in doubt. */
+  async kill(nodeId: string): Promise<void> {
+    this.#doubt()
+    await this.lab.kill(nodeId)
+    this.#doubt()
+  }
+
+  #doubt(): void {
+    for (const payload of this.publishers.flatMap(({ unacknowledged }) => unacknowledged))
+      this.#inDoubt.add(payload)
   }
 
   acknowledged(of: readonly LoadPublisher[] = this.publishers): number {
@@ -83,7 +112,9 @@ export class LoadedCluster {
     const histories = publishers.map(({ history }) => history)
     const expected = this.acknowledged()
     const isComplete = (): boolean =>
-      subscribers.every(subscriber => subscriber.isSettled && new Set(subscriber.deliveries).size >= expected)
+      subscribers.every(
+        subscriber => subscriber.isSettled && new Set(subscriber.deliveries).size >= expected,
+      ) && this.#isGroupServed(expected)
     await this.lab.until('the last deliveries', isComplete, 30_000).catch(() => {
       // The violations say what is missing.
     })
@@ -92,7 +123,56 @@ export class LoadedCluster {
       for (const violation of deliveryViolations(histories, deliveries))
         violations.push(`s-${index}: ${violation}`)
     })
+    if (this.#members.length > 0) {
+      violations.push(...this.#members.flatMap(member => member.violations))
+      violations.push(...groupViolations(histories, this.#members, this.#inDoubt))
+    }
     const counted = violations.filter(violation => isOrderKept || !violation.includes('reordered: '))
     assert.deepEqual(counted.slice(0, 20), [])
   }
+
+  #isGroupServed(expected: number): boolean {
+    if (this.#members.length === 0) return true
+    const served = new Set(this.#members.flatMap(({ deliveries }) => deliveries))
+    return served.size >= expected && this.#members.every(({ isSettled }) => isSettled)
+  }
+
+  /** Every node soon knows exactly the subscriptions that clients have, where they have them: no stale route stays. */
+  async routesAgree(): Promise<void> {
+    const expected = this.#places.flatMap(nodeId => {
+      const here = { nodeId, filter: 'load/#', members: 1 }
+      const ordinary = { ...here, group: null }
+      return this.#members.length === 0 ? [ordinary] : [ordinary, { ...here, group: 'group' }]
+    })
+    let known: unknown[] = []
+    const agree = async (): Promise<boolean> => {
+      known = await Promise.all(this.nodeIds.map(nodeId => this.#routesOf(nodeId)))
+      return known.every(routes => isDeepStrictEqual(routes, sorted(expected)))
+    }
+    await this.lab.until('routes agree with what clients have', agree, 30_000).catch(() => {
+      assert.deepEqual(
+        known,
+        this.nodeIds.map(() => sorted(expected)),
+      )
+    })
+  }
+
+  async #routesOf(nodeId: string): Promise<readonly Pattern[] | undefined> {
+    const { status, body } = await this.lab.get(nodeId, '/api/v1/routes?limit=1000')
+    if (status !== 200) return undefined
+    const { patterns } = JSON.parse(body) as { patterns: { list: Pattern[] } }
+    return sorted(patterns.list)
+  }
+}
+
+interface Pattern {
+  readonly nodeId: string
+  readonly filter: string
+  readonly group: string | null
+  readonly members: number
+}
+
+function sorted(patterns: readonly Pattern[]): readonly Pattern[] {
+  const nameOf = ({ nodeId, group, filter }: Pattern): string => `${nodeId} ${group ?? ''} ${filter}`
+  return patterns.toSorted((a, b) => nameOf(a).localeCompare(nameOf(b)))
 }
