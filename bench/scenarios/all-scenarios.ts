@@ -1,3 +1,4 @@
+import { connackScenario } from '../coordination/connack-scenario.ts'
 import { coordinationScenarios } from '../coordination/coordination-scenarios.ts'
 import { takeoverScenarios } from '../coordination/takeover-scenarios.ts'
 import { forwardScenarios } from '../mesh/forward-scenarios.ts'
@@ -16,6 +17,7 @@ export const allScenarios: readonly Scenario[] = [
   ...idleMemoryScenarios,
   ...backlogScenarios,
   ...coordinationScenarios,
+  connackScenario,
   ...takeoverScenarios,
   ...forwardScenarios,
   transportScenario,
