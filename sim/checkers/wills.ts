@@ -60,6 +60,8 @@ export const willsFire: Checker = outcome => {
 function whyNotAtAll(outcome: Outcome, connection: ConnectionRecord, gotMs: number): string | undefined {
   const { number, closedMs, disconnectReadMs } = connection
   if (closedMs === undefined) return `while connection ${number} was open`
+  // An older backup has the wills of then, and of nodes of then, which are dead now.
+  if (outcome.storeReplacedMs.some(atMs => atMs >= closedMs && atMs <= gotMs)) return undefined
   if (disconnectReadMs !== undefined && wasKnown(outcome, disconnectReadMs, gotMs))
     return `though the broker read the DISCONNECT of connection ${number} at ${seconds(disconnectReadMs)}`
   // Without a delay a later connection, too, ends this one with its will.

@@ -325,6 +325,16 @@ describe('Checkers of chaos runs', () => {
       finds(run)
     })
 
+    it('bears with one that an older backup of the store had', () => {
+      const { run, lost, watcher, will } = withWill()
+      Object.assign(lost, { disconnectSentMs: 1000, disconnectReadMs: 1010, closedMs: 1010 })
+      run.deliver(watcher, will, 5000, { payload: 'will:mortal:2' })
+      run.outcome = { ...run.outcome, storeReplacedMs: [900] }
+      finds(run, 'wills')
+      run.outcome = { ...run.outcome, storeReplacedMs: [3000] }
+      finds(run)
+    })
+
     it('bears with one of a broker that a fault kept from telling of the DISCONNECT, not with one after another fault', () => {
       const { run, lost, watcher, will } = withWill()
       Object.assign(lost, { disconnectSentMs: 9000, disconnectReadMs: 9010, closedMs: 9000 })
