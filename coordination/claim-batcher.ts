@@ -39,10 +39,11 @@ interface Leaving {
   readonly transaction: CoordinationTransaction
 }
 
-const OPERATIONS_MAX = 120
+/** Of one batch: with the comparison around them, fewer than the 128 operations etcd takes. */
+export const OPERATIONS_MAX = 120
 const BYTES_MAX = 512 * 1024
 /** Enough for the store to have work while this node handles the answers to what came before. */
-const BATCHES_UNDER_WAY_MAX = 8
+export const BATCHES_UNDER_WAY_MAX = 8
 /** With a batch under way, so many make another one worth its fixed cost. */
 const WORTH_ANOTHER = 40
 

@@ -4,6 +4,7 @@
  *
  * It knows nothing of what the operations are. Invariant: transactions are carried out in the order asked.
  */
+import { BATCHES_UNDER_WAY_MAX, OPERATIONS_MAX } from '../../coordination/claim-batcher.ts'
 import type {
   CoordinationOutcome,
   CoordinationStore,
@@ -14,9 +15,6 @@ import type { Constants } from '../constants/constants.ts'
 import type { SimCoordinationService } from '../ports/sim-coordination-store.ts'
 import type { VirtualClock } from '../ports/virtual-clock.ts'
 
-/** What a batch of the node's own holds at most, and how many of them it has under way. */
-const BATCH = 120
-const BATCHES_UNDER_WAY = 8
 /** With how many under way, one claim each, etcd is measured. */
 export const SINGLE_CLAIMS = 64
 
@@ -36,11 +34,11 @@ export interface StoreCosts {
 export function storeCosts({ values }: Constants): StoreCosts {
   const alone = values['etcd.writeMsP50'].value
   const singles = 1000 / values['etcd.claimsPerSecondSingle'].value
-  const batches = (1000 * BATCH) / values['etcd.claimsPerSecondBatched'].value
+  const batches = (1000 * OPERATIONS_MAX) / values['etcd.claimsPerSecondBatched'].value
   const perWrite = Math.max(0, (alone - singles) / (1 - 2 / SINGLE_CLAIMS))
   const single = Math.max(0, singles - (2 * perWrite) / SINGLE_CLAIMS)
-  const batch = Math.max(single, batches - (2 * perWrite) / BATCHES_UNDER_WAY)
-  const perClaim = (batch - single) / (BATCH - 1)
+  const batch = Math.max(single, batches - (2 * perWrite) / BATCHES_UNDER_WAY_MAX)
+  const perClaim = (batch - single) / (OPERATIONS_MAX - 1)
   const perTransaction = Math.max(0, single - perClaim)
   return { perWrite, perTransaction, perClaim, wayP99: Math.max(0, values['etcd.writeMsP99'].value - alone) }
 }

@@ -2,7 +2,7 @@
  * Claims of a cluster's nodes through one store, in virtual time: batched by production's `ClaimBatcher`, or each a transaction of
  * its own. The store is busy for as long as measured transactions are, so that what queues behind it is what would.
  */
-import { ClaimBatcher } from '../../coordination/claim-batcher.ts'
+import { ClaimBatcher, OPERATIONS_MAX } from '../../coordination/claim-batcher.ts'
 import { newClaimStats } from '../../coordination/claim-stats.ts'
 import type { CoordinationStore, CoordinationTransaction } from '../../src/core/ports/coordination-store.ts'
 import { SeededRandom } from '../ports/seeded-random.ts'
@@ -30,9 +30,6 @@ export interface ClaimsResult {
   readonly p50Ms: number
   readonly p99Ms: number
 }
-
-/** By which nested transactions of measured claims are sized: 120 of them fill one. */
-export const CLAIMS_PER_TRANSACTION = 120
 
 export async function runClaims(task: ClaimsTask): Promise<ClaimsResult> {
   const clock = new VirtualClock(settling())
@@ -85,7 +82,7 @@ function claimOf(client: number): CoordinationTransaction {
 /** As follows from the rates of single claims and of full transactions. */
 export function serviceTime(singlePerSecond: number, batchedPerSecond: number): ServiceTime {
   const oneMs = 1000 / singlePerSecond
-  const fullMs = (1000 * CLAIMS_PER_TRANSACTION) / batchedPerSecond
-  const nestedMs = Math.max(0, (fullMs - oneMs) / (CLAIMS_PER_TRANSACTION - 1))
+  const fullMs = (1000 * OPERATIONS_MAX) / batchedPerSecond
+  const nestedMs = Math.max(0, (fullMs - oneMs) / (OPERATIONS_MAX - 1))
   return { baseMs: Math.max(0, oneMs - nestedMs), nestedMs }
 }
