@@ -11,7 +11,8 @@ const LARGE_BYTES = 16 * 1024
  * Sends what is sent on `stream` within one callback of the event loop as one contiguous message, at the end of that callback.
  *
  * `hold` is shown each message that is one piece, in order, and may keep it back. Order is kept, and so is what `send` answers, except
- * that the first messages after a full buffer may still be told to go on: what they hand over is buffered below as before.
+ * that the first messages after a full buffer may still be told to go on: what they hand over is buffered below as before. Invariant:
+ * after an answer of `false` a drain follows.
  * Data handed over must not be written to afterwards. What waits when the stream closes for good is lost with it.
  */
 export function batchSends(stream: MessageStream, hold: (message: Uint8Array) => boolean): void {
@@ -38,7 +39,9 @@ export function batchSends(stream: MessageStream, hold: (message: Uint8Array) =>
   }
 
   stream.send = data => {
-    if (data instanceof Uint8Array && hold(data)) return isWritable
+    // It asks for no room. What was last heard of it may be long past: told that there is none, all streams would wait for a
+    // drain that has been.
+    if (data instanceof Uint8Array && hold(data)) return true
     if (bytes + data.byteLength > BATCH_BYTES_MAX) flush()
     // Unwritable, it is the stream's to say when it takes more, or that it is closed.
     if (!isWritable || stream.status !== 'open') {
