@@ -65,7 +65,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     options.onScenario(report)
   }
   return {
-    schema: 'grapevine-bench/1',
+    schema: 'grapevine-bench/2',
     date: new Date().toISOString(),
     command: options.command,
     machine: describeMachine(),

@@ -54,10 +54,10 @@ export async function runScenario(
   }
   const results = contestants.map(contestant => toResult(scenario, contestant))
   compare(scenario, results)
-  const { id, title, description, metrics, budget } = scenario
+  const { id, title, description, metrics, budgets = [] } = scenario
   return {
     ...{ id, title, description, metrics: [...metrics], results },
-    ...(budget === undefined ? {} : { budget: judgeBudget(scenario, budget, results) }),
+    budgets: budgets.map(budget => judgeBudget(scenario, budget, results)),
   }
 }
 

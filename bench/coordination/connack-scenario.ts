@@ -52,7 +52,7 @@ export const connackScenario: Scenario = {
     { key: 'connects', title: 'connects', unit: '/s', better: 'higher' },
     { key: 'connectsEmbedded', title: 'embedded', unit: '/s' },
   ],
-  budget: { kind: 'at-most', value: 10 },
+  budgets: [{ kind: 'at-most', value: 10 }],
   against: 'etcd',
   tuneFor: 'latency',
   openFiles: STORM.clients + 200,

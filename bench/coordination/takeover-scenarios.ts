@@ -30,7 +30,7 @@ function takeover(queued: number, sessions: number): Scenario {
       { key: 'takeovers', title: 'takeovers', unit: '' },
       { key: 'lost', title: 'lost', unit: '' },
     ],
-    budget: { kind: 'at-most', value: 100 },
+    budgets: [{ kind: 'at-most', value: 100 }],
     against: 'etcd',
     contestant: 'two nodes',
     tuneFor: 'latency',

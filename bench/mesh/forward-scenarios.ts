@@ -54,7 +54,7 @@ function accountsOf({ lost, duplicated, brokerCores, subscriberBrokerCores = 0, 
 }
 
 /** What comes through while every one of 10 publishers has its window full. */
-function forwardRate(init: Pick<Scenario, 'id' | 'title' | 'budget'> & { spec: FlowSpec }): Scenario {
+function forwardRate(init: Pick<Scenario, 'id' | 'title' | 'budgets'> & { spec: FlowSpec }): Scenario {
   const { spec, ...named } = init
   return {
     ...named,
@@ -90,7 +90,7 @@ function forwardRate(init: Pick<Scenario, 'id' | 'title' | 'budget'> & { spec: F
 }
 
 /** What the way over a second node adds at a fixed rate. */
-function forwardLatency(init: Pick<Scenario, 'id' | 'title' | 'budget'> & { spec: FlowSpec }): Scenario {
+function forwardLatency(init: Pick<Scenario, 'id' | 'title' | 'budgets'> & { spec: FlowSpec }): Scenario {
   const { spec, ...named } = init
   return {
     ...named,
@@ -135,14 +135,14 @@ export const forwardScenarios: readonly Scenario[] = [
     id: 'mesh-forward',
     title: 'Between two nodes, QoS 0',
     spec: pairs,
-    budget: { kind: 'at-least', value: 500_000 },
+    budgets: [{ kind: 'at-least', value: 500_000 }],
   }),
   forwardRate({ id: 'mesh-forward-qos1', title: 'Between two nodes, QoS 1', spec: qos1 }),
   forwardLatency({
     id: 'mesh-latency',
     title: 'Latency between two nodes, QoS 0',
     spec: pairs,
-    budget: { kind: 'at-most', value: 5 },
+    budgets: [{ kind: 'at-most', value: 5 }],
   }),
   forwardLatency({ id: 'mesh-latency-qos1', title: 'Latency between two nodes, QoS 1', spec: qos1 }),
 ]

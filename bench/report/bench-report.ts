@@ -2,7 +2,7 @@ import type { Budget, Metric } from '../scenarios/scenario.ts'
 
 /** The JSON document of one bench run; bench/README.md describes it. */
 export interface BenchReport {
-  schema: 'grapevine-bench/1'
+  schema: 'grapevine-bench/2'
   /** ISO 8601. */
   date: string
   /** As typed. */
@@ -43,7 +43,7 @@ export interface ScenarioReport {
   title: string
   description: string
   metrics: Metric[]
-  budget?: BudgetReport
+  budgets: BudgetReport[]
   results: ContestantResult[]
 }
 

@@ -3,6 +3,8 @@ import type { Metric } from '../scenarios/scenario.ts'
 const decimals: Record<Metric['unit'], number> = {
   '/s': 0,
   ms: 2,
+  ns: 0,
+  B: 1,
   KiB: 2,
   MiB: 1,
   cores: 2,

@@ -40,13 +40,12 @@ function brokersSection({ brokers }: BenchReport): string {
 }
 
 function budgetsSection({ scenarios }: BenchReport): string {
-  const rows = scenarios.flatMap(({ title, budget }) =>
-    budget === undefined
-      ? []
-      : [
-          `<tr><td>${escapeHtml(title)}</td><td>${escapeHtml(budget.text)}</td><td>${escapeHtml(budget.measured)}</td>` +
-            `<td class="${budget.verdict.replace(' ', '-')}">${budget.verdict}</td></tr>`,
-        ],
+  const rows = scenarios.flatMap(({ title, budgets }) =>
+    budgets.map(
+      ({ text, measured, verdict }) =>
+        `<tr><td>${escapeHtml(title)}</td><td>${escapeHtml(text)}</td><td>${escapeHtml(measured)}</td>` +
+        `<td class="${verdict.replace(' ', '-')}">${verdict}</td></tr>`,
+    ),
   )
   if (rows.length === 0) return ''
   const head = '<tr><th>scenario</th><th>budget</th><th>measured</th><th></th></tr>'

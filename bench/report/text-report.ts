@@ -19,23 +19,22 @@ export function scenarioText(scenario: ScenarioReport): string {
     ...peers.map(({ label }) => (result.role === 'subject' ? formatRatio(result.ratios[label]) : '')),
   ])
   const notes = scenario.results.flatMap(result => notesOf(result).map(note => `  ${result.label}: ${note}`))
-  const budget =
-    scenario.budget === undefined
-      ? []
-      : [`  budget: ${scenario.budget.text}: ${scenario.budget.verdict} (${scenario.budget.measured})`]
+  const budgets = scenario.budgets.map(
+    ({ text, verdict, measured }) => `  budget: ${text}: ${verdict} (${measured})`,
+  )
   return [
     `${scenario.id} – ${scenario.title}`,
     `  ${scenario.description}`,
     ...table([header, ...rows]),
     ...notes,
-    ...budget,
+    ...budgets,
   ].join('\n')
 }
 
 /** The closing lines: the budgets, and which brokers are missing. */
 export function summaryText(report: BenchReport): string {
-  const budgets = report.scenarios.flatMap(({ id, budget }) =>
-    budget === undefined ? [] : [[`  ${id}`, budget.text, budget.measured, budget.verdict]],
+  const budgets = report.scenarios.flatMap(({ id, budgets }) =>
+    budgets.map(({ text, measured, verdict }) => [`  ${id}`, text, measured, verdict]),
   )
   const missing = report.brokers.flatMap(({ missing }) => (missing === undefined ? [] : [`  ${missing}`]))
   return [

@@ -1,3 +1,4 @@
+import { codecScenario, matchScenarios } from '../calls/calls-scenarios.ts'
 import { connackScenario } from '../coordination/connack-scenario.ts'
 import { coordinationScenarios } from '../coordination/coordination-scenarios.ts'
 import { takeoverScenarios } from '../coordination/takeover-scenarios.ts'
@@ -16,10 +17,12 @@ export const allScenarios: readonly Scenario[] = [
   connectStormScenario,
   ...idleMemoryScenarios,
   ...backlogScenarios,
+  codecScenario,
   ...coordinationScenarios,
   connackScenario,
   ...takeoverScenarios,
   ...forwardScenarios,
   transportScenario,
+  ...matchScenarios,
   ...spreadScenarios,
 ]

@@ -19,7 +19,7 @@ export const connectStormScenario: Scenario = {
     { key: 'brokerCores', title: 'broker', unit: 'cores' },
     { key: 'loadCores', title: 'load', unit: 'cores' },
   ],
-  budget: { kind: 'at-least', value: 15_000 },
+  budgets: [{ kind: 'at-least', value: 15_000 }],
   against: 'both',
   openFiles: clients + 200,
   async measure({ load, target, timing }) {

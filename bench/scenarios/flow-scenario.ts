@@ -34,7 +34,7 @@ export const pairs: FlowSpec = {
 }
 
 export type FlowScenarioInit = Pick<Scenario, 'id' | 'title' | 'description'> &
-  Partial<Pick<Scenario, 'budget' | 'against' | 'storageSyncs'>> & { spec: FlowSpec }
+  Partial<Pick<Scenario, 'budgets' | 'against' | 'storageSyncs'>> & { spec: FlowSpec }
 
 /**
  * A scenario made of one stream of messages. The closed loop is compared by deliveries per second (its latencies are

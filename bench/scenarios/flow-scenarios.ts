@@ -8,7 +8,7 @@ export const flowScenarios: readonly Scenario[] = [
     title: 'One to one, QoS 0',
     description: '10 publishers, each to a subscriber of its own; 256 B; closed loop',
     spec: pairs,
-    budget: { kind: 'times', peer: 'mosquitto', factor: 6 },
+    budgets: [{ kind: 'times', peer: 'mosquitto', factor: 6 }],
   }),
   flowScenario({
     id: 'fan-in',
@@ -21,7 +21,7 @@ export const flowScenarios: readonly Scenario[] = [
     title: 'Fan-out 1 → 1000, QoS 0',
     description: '1 publisher to 1000 subscribers; 256 B; closed loop',
     spec: { ...pairs, shape: 'fan-out', publishers: 1, subscribers: 1000, window: 128 },
-    budget: { kind: 'times', peer: 'mosquitto', factor: 15 },
+    budgets: [{ kind: 'times', peer: 'mosquitto', factor: 15 }],
   }),
   flowScenario({
     id: 'shared',
@@ -34,14 +34,14 @@ export const flowScenarios: readonly Scenario[] = [
     title: 'One to one, QoS 1',
     description: '10 publishers, each to a subscriber of its own, clean sessions; 256 B; closed loop',
     spec: { ...pairs, qos: 1, window: acknowledgedWindow },
-    budget: { kind: 'times', peer: 'mosquitto', factor: 4 },
+    budgets: [{ kind: 'times', peer: 'mosquitto', factor: 4 }],
   }),
   flowScenario({
     id: 'qos2',
     title: 'One to one, QoS 2',
     description: '10 publishers, each to a subscriber of its own, clean sessions; 256 B; closed loop',
     spec: { ...pairs, qos: 2, window: acknowledgedWindow },
-    budget: { kind: 'times', peer: 'mosquitto', factor: 4 },
+    budgets: [{ kind: 'times', peer: 'mosquitto', factor: 4 }],
   }),
   flowScenario({
     id: 'qos1-persistent',
@@ -63,7 +63,7 @@ export const flowScenarios: readonly Scenario[] = [
     description:
       '10 publishers, each to a subscriber of its own; 256 B; fixed rate, from the time each was due',
     spec: { ...pairs, ratePerSecond: 20_000 },
-    budget: { kind: 'at-most-peer', peer: 'mosquitto' },
+    budgets: [{ kind: 'at-most-peer', peer: 'mosquitto' }],
   }),
   flowScenario({
     id: 'latency-qos1',
@@ -79,6 +79,6 @@ export const flowScenarios: readonly Scenario[] = [
       'as one-to-one, with the bytes copied from publisher to subscriber by a server that is no broker',
     spec: pairs,
     against: 'bare',
-    budget: { kind: 'at-least', value: 2_000_000 },
+    budgets: [{ kind: 'at-least', value: 2_000_000 }],
   }),
 ]

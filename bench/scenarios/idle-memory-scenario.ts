@@ -19,18 +19,23 @@ const metrics: Scenario['metrics'] = [
 
 /** Process memory (RSS, garbage collected) that idle clients cost, each with a session and one subscription. */
 export const idleMemoryScenarios: readonly Scenario[] = [
-  idleMemory('idle-memory', 'Memory of idle clients', true, { kind: 'at-most', value: 6 }),
+  idleMemory('idle-memory', 'Memory of idle clients', true, [{ kind: 'at-most', value: 6 }]),
   idleMemory('idle-memory-persistent', 'Memory of idle clients, persistent sessions', false),
 ]
 
-function idleMemory(id: string, title: string, cleanSession: boolean, budget?: Scenario['budget']): Scenario {
+function idleMemory(
+  id: string,
+  title: string,
+  cleanSession: boolean,
+  budgets: Scenario['budgets'] = [],
+): Scenario {
   const sessions = cleanSession ? 'clean' : 'persistent'
   return {
     id,
     title,
     description: `${clients} idle clients with ${sessions} sessions and one subscription each; bare sockets beside them`,
     metrics,
-    ...(budget === undefined ? {} : { budget }),
+    budgets,
     against: 'both',
     openFiles: clients + 200,
     async measure({ broker, load, target }) {

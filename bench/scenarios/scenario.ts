@@ -6,7 +6,7 @@ import type { RunningBroker, StorageSync } from '../peers/broker-peer.ts'
 export interface Metric {
   key: string
   title: string
-  unit: '/s' | 'ms' | 'KiB' | 'MiB' | 'cores' | '%' | ''
+  unit: '/s' | 'ms' | 'ns' | 'B' | 'KiB' | 'MiB' | 'cores' | '%' | ''
   /** Which way is good; absent where the figure only explains others. */
   better?: 'higher' | 'lower'
 }
@@ -53,7 +53,7 @@ export interface Scenario {
   description: string
   /** The first is the one that is compared. */
   metrics: readonly [Metric, ...Metric[]]
-  budget?: Budget
+  budgets?: readonly Budget[]
   /** Skipped, with the reason, where the broker does not offer this. */
   needs?: { qos?: 1 | 2; retained?: true; shared?: true }
   /** Open files that broker and load process each need. */

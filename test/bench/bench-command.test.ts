@@ -41,6 +41,8 @@ describe('planBench', () => {
     assert(!('mistake' in plan))
     const ids = plan.scenarios.map(({ id }) => id)
     assert(ids.includes('mesh-forward') && ids.includes('mesh-spread'), ids.join())
+    assert(ids.includes('mesh-match') && ids.includes('mesh-remote-match'), ids.join())
+    assert(ids.includes('mesh-remote-changes'), ids.join())
     assert(ids.every(id => id.startsWith('mesh-')))
   })
 

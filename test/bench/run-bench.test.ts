@@ -94,7 +94,7 @@ describe('runBench', function () {
       {
         ...{ id: 'own', title: 'Own', description: '', against: 'own', contestant: 'two nodes' },
         metrics: [{ key: 'share', title: 'share', unit: '%', better: 'lower' }],
-        budget: { kind: 'at-most', value: 0.01 },
+        budgets: [{ kind: 'at-most', value: 0.01 }],
         measure: () => Promise.resolve({ metrics: { share: 0.02 } }),
       },
     ])
@@ -102,7 +102,7 @@ describe('runBench', function () {
       report.scenarios[0]?.results.map(({ label, role, status }) => [label, role, status]),
       [['two nodes', 'own', 'ok']],
     )
-    assert.equal(report.scenarios[0]?.budget?.verdict, 'not met')
+    assert.equal(report.scenarios[0]?.budgets[0]?.verdict, 'not met')
     assert.match(summaryText(report), /own +share ≤ 0\.010 % +0\.020 % +not met/)
     assert.match(htmlReport(report), /two nodes/)
   })

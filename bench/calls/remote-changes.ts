@@ -1,17 +1,13 @@
-import { TopicHasher } from '../src/core/interest-hash.ts'
-import type { RemoteNodeInterest } from '../src/core/ports/routing.ts'
-import { HashedRemoteIndex } from '../routing/remote-index.ts'
-import { bloomBitsFor } from '../gossip/bloom-sizing.ts'
-import { CountingBloom } from '../gossip/counting-bloom.ts'
-import { applyExactChanges, decodeDelta, encodeDeltas, ExactChanges } from '../gossip/delta-codec.ts'
+import { TopicHasher } from '../../src/core/interest-hash.ts'
+import type { RemoteNodeInterest } from '../../src/core/ports/routing.ts'
+import { HashedRemoteIndex } from '../../routing/remote-index.ts'
+import { bloomBitsFor } from '../../gossip/bloom-sizing.ts'
+import { CountingBloom } from '../../gossip/counting-bloom.ts'
+import { applyExactChanges, decodeDelta, encodeDeltas, ExactChanges } from '../../gossip/delta-codec.ts'
+import { cpuMicros, medianOfRuns } from './measured-calls.ts'
 
-const RUNS = 9
-
-/** Microseconds of processor time this thread has used: other processes on the machine do not count. */
-export function cpuMicros(): number {
-  const { user, system } = process.threadCpuUsage()
-  return user + system
-}
+/** The filters that `fillIndex` gives a node. */
+export const filterOf = (node: number, i: number): string => `site/${node}/device/${i}/state`
 
 /** The index of nodes that have so many exact filters each. */
 export function fillIndex(nodes: number, filtersPerNode: number): HashedRemoteIndex {
@@ -20,7 +16,7 @@ export function fillIndex(nodes: number, filtersPerNode: number): HashedRemoteIn
   for (let node = 0; node < nodes; node++) {
     const bloom = new CountingBloom(bloomBitsFor(filtersPerNode))
     for (let i = 0; i < filtersPerNode; i++) {
-      hasher.hash(`site/${node}/device/${i}/state`)
+      hasher.hash(filterOf(node, i))
       bloom.add(hasher.low, hasher.high)
     }
     fillNode(index.node(`node-${node}`), bloom)
@@ -28,7 +24,7 @@ export function fillIndex(nodes: number, filtersPerNode: number): HashedRemoteIn
   return index
 }
 
-export function fillNode(node: RemoteNodeInterest, bloom: CountingBloom): void {
+function fillNode(node: RemoteNodeInterest, bloom: CountingBloom): void {
   node.begin(bloom.bits)
   for (let i = 0; i < bloom.checksums.length; i++) node.writeSegment(i, bloom.segment(i))
   node.setKnown(true)
@@ -56,12 +52,10 @@ export function measureChanges(index: HashedRemoteIndex, nodes: number, count: n
     const delta = { nodeId, incarnation: 1, firstSequence: 1, generation: 1, exact: changes, patterns: [] }
     for (const message of encodeDeltas(delta)) messages.push({ node: index.node(nodeId), message })
   }
-  const rates: number[] = []
-  for (let run = 0; run < RUNS; run++) {
+  return medianOfRuns(() => {
     const start = cpuMicros()
     for (const { node, message } of messages)
       applyExactChanges(decodeDelta(message)?.exact ?? new Uint8Array(0), node)
-    rates.push((perNode * nodes * 2 * 1e6) / (cpuMicros() - start))
-  }
-  return rates.sort((a, b) => a - b)[RUNS >> 1] ?? Number.NaN
+    return (perNode * nodes * 2 * 1e6) / (cpuMicros() - start)
+  })
 }
