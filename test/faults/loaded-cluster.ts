@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import { deliveryViolations } from '../durability/delivery-checker.ts'
+import { deliveryViolations, payloadOf } from '../durability/delivery-checker.ts'
 import { LoadPublisher } from '../durability/load-publisher.ts'
 import { LoadSubscriber } from '../durability/load-subscriber.ts'
 import { ClusterLab, type LabOptions } from './cluster-lab.ts'
@@ -73,11 +73,23 @@ export class LoadedCluster {
     await Promise.all(this.publishers.map((publisher, i) => connect(publisher, Math.floor(i / 2))))
   }
 
-  /** As `kill -9`. What is unacknowledged is in doubt. */
+  /**
+   * As `kill -9`. What is unacknowledged is in doubt; so is all there was when some node is late, since what its outbox holds is
+   * acknowledged, and may have reached a member that could not say so any more.
+   */
   async kill(nodeId: string): Promise<void> {
+    if (await this.#isSomebodyLate())
+      for (const { history } of this.publishers)
+        for (let sequence = 0; sequence < history.sent; sequence++)
+          this.#inDoubt.add(payloadOf(history.publisher, sequence))
     this.#doubt()
     await this.lab.kill(nodeId)
     this.#doubt()
+  }
+
+  async #isSomebodyLate(): Promise<boolean> {
+    const asked = this.nodeIds.map(nodeId => this.lab.metric(nodeId, 'grapevine_forward_nodes_late'))
+    return (await Promise.all(asked)).some(count => count !== 0)
   }
 
   #doubt(): void {
