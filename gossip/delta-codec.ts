@@ -12,8 +12,6 @@ const DELTA_TYPE = 1
 /** First byte of an exact change: this bit says that it is a removal, the lower seven which positions fell to zero. */
 const REMOVAL = 0x80
 export const EXACT_CHANGE_BYTES = 9
-/** version, type, incarnation, first sequence. */
-const ID_FIXED_BYTES = 1 + 1 + 8 + 8
 
 /** Changes of exact filters in the order made, as they travel. */
 export class ExactChanges {
@@ -149,13 +147,4 @@ export function decodeDelta(message: Uint8Array): InterestDelta | undefined {
   const lastSequence = firstSequence + count - 1
   if (!Number.isSafeInteger(lastSequence)) return undefined
   return { nodeId, incarnation, firstSequence, lastSequence, generation, exact, patterns }
-}
-
-/**
- * What identifies a message towards gossip's duplicate filter: origin, incarnation and first sequence. Two messages with
- * the same changes differ by it; anything that is not a delta is identified by its first bytes.
- */
-export function gossipMessageId(message: Uint8Array): Uint8Array {
-  const nodeIdLength = message[ID_FIXED_BYTES] ?? 0
-  return message.subarray(0, ID_FIXED_BYTES + 1 + nodeIdLength)
 }

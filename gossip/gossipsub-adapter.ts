@@ -1,8 +1,8 @@
-import { gossipsub, StrictNoSign } from '@libp2p/gossipsub'
-import type { GossipSub, GossipSubComponents, Message } from '@libp2p/gossipsub'
+import { gossipsub, StrictSign } from '@libp2p/gossipsub'
+import type { GossipSub, GossipSubComponents } from '@libp2p/gossipsub'
+import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import { limits } from '../src/core/limits.ts'
-import type { Gossip } from '../src/core/ports/gossip.ts'
-import { gossipMessageId } from './delta-codec.ts'
+import type { Gossip, GossipListener } from '../src/core/ports/gossip.ts'
 
 /** Bytes gossipsub may hold for a peer that does not read; past it gossip to that peer stops until it reconnects. */
 const OUTBOUND_BYTES_MAX = 16 * 1024 * 1024
@@ -18,6 +18,16 @@ const FLOOD_AND_A_THIN_MESH = {
   ...{ Dlazy: 0, gossipFactor: 0 },
 }
 
+/**
+ * Who sends what nobody signed, or signed with another's key, is not listened to for a while: some ten messages are enough. Nothing
+ * else counts: a score for more could only cut the cluster in two.
+ */
+const ONLY_INVALID_COUNTS = createTopicScoreParams({
+  ...{ topicWeight: 1, invalidMessageDeliveriesWeight: -1, invalidMessageDeliveriesDecay: 0.3 },
+  ...{ timeInMeshWeight: 0, firstMessageDeliveriesWeight: 0 },
+  ...{ meshMessageDeliveriesWeight: 0, meshFailurePenaltyWeight: 0 },
+})
+
 /** The one topic of a cluster. */
 export function gossipTopic(cluster: string): string {
   return `grapevine/${cluster}/interest`
@@ -26,17 +36,20 @@ export function gossipTopic(cluster: string): string {
 /** What the mesh host needs to make the service that `GossipsubGossip` is handed. */
 export function gossipsubService(cluster: string): (components: GossipSubComponents) => GossipSub {
   return gossipsub({
-    // The encrypted connection proves the neighbour, and every neighbour is a member.
-    globalSignaturePolicy: StrictNoSign,
-    // By default the id is a hash of the data, and the same change made twice within two minutes is dropped.
-    msgIdFn: (message: Message) => gossipMessageId(message.data),
+    // The connection proves the neighbour only, who passes on what others said: each answers for its own words.
+    globalSignaturePolicy: StrictSign,
+    // A copy of what was verified is told without verifying it, too. Only what was verified is remembered by it.
+    fastMsgIdFn: ({ from, seqno }) => latin1(from) + latin1(seqno),
     allowPublishToZeroTopicPeers: true,
     allowedTopics: [gossipTopic(cluster)],
     fallbackToFloodsub: false,
     maxOutboundBufferSize: OUTBOUND_BYTES_MAX,
     ...FLOOD_AND_A_THIN_MESH,
-    // Peers are members, admitted by id: a score can only cut the cluster in two, as it does for many on one address.
-    scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
+    // Peers are members, admitted by id: they may be many on one address.
+    scoreParams: {
+      ...{ IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 },
+      topics: { [gossipTopic(cluster)]: ONLY_INVALID_COUNTS },
+    },
   })
 }
 
@@ -44,14 +57,15 @@ export function gossipsubService(cluster: string): (components: GossipSubCompone
 export class GossipsubGossip implements Gossip {
   readonly #service: GossipSub
   readonly #topic: string
-  #listener: ((message: Uint8Array) => void) | undefined
+  #listener: GossipListener | undefined
   #closed = false
 
   constructor(service: GossipSub, cluster: string) {
     this.#service = service
     this.#topic = gossipTopic(cluster)
-    service.addEventListener('message', ({ detail: { topic, data } }) => {
-      if (topic === this.#topic && !this.#closed) this.#listener?.(data)
+    service.addEventListener('message', ({ detail: message }) => {
+      if (message.topic !== this.#topic || message.type !== 'signed' || this.#closed) return
+      this.#listener?.(message.data, message.from.toString())
     })
     service.subscribe(this.#topic)
   }
@@ -63,7 +77,7 @@ export class GossipsubGossip implements Gossip {
     return true
   }
 
-  onMessage(listener: (message: Uint8Array) => void): void {
+  onMessage(listener: GossipListener): void {
     this.#listener = listener
   }
 
@@ -71,4 +85,8 @@ export class GossipsubGossip implements Gossip {
   close(): void {
     this.#closed = true
   }
+}
+
+function latin1(bytes: Uint8Array = new Uint8Array(0)): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

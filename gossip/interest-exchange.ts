@@ -80,6 +80,8 @@ export class InterestExchange implements InterestListener, RouteBarrier {
   readonly #sender: RepairSender
   readonly #tracker: AppliedTracker
   readonly #members = new Map<NodeId, MemberInterest>()
+  /** The members by the identity that gossip proves. */
+  #byPeerId = new Map<string, MemberInterest>()
   /** Incarnations whose link is up, members here or not yet. */
   readonly #linked = new Map<NodeId, Incarnation>()
   readonly #listeners: (() => void)[] = []
@@ -127,7 +129,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       ...{ transport, clock, index: components.remote, logger: components.logger },
       ...{ hasher: this.#hasher, sender: this.#sender, store: components.store },
     })
-    gossip.onMessage(message => this.#onGossip(message))
+    gossip.onMessage((message, from) => this.#onGossip(message, from))
     transport.onFrame('interest', (from, frame) => this.#onFrame(from, frame))
     transport.addPeerListener({
       onPeerUp: peer => this.#onPeerUp(peer),
@@ -183,6 +185,9 @@ export class InterestExchange implements InterestListener, RouteBarrier {
       this.#tracker.memberJoined(member.nodeId)
       if (this.#linked.get(member.nodeId) === member.incarnation) this.#onPeerUp(member)
     }
+    this.#byPeerId = new Map(
+      members.map(({ nodeId, peerId }) => [peerId, this.#members.get(nodeId) as MemberInterest]),
+    )
     this.feeds.setMembers(members)
     this.#changed()
   }
@@ -273,21 +278,26 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     this.#changed()
   }
 
-  #onGossip(message: Uint8Array): void {
-    const delta = decodeDelta(message)
-    if (delta === undefined) {
-      this.#stats.rejected++
+  /** `from` said it, whoever passed it on: of others it has nothing to say, and what is too much is its own. */
+  #onGossip(message: Uint8Array, from: string): void {
+    const member = this.#byPeerId.get(from)
+    if (member === undefined) {
+      this.#stats.ignored++
       return
     }
-    const member = this.#members.get(delta.nodeId)
-    if (member?.remote.peer.incarnation !== delta.incarnation) {
+    const { nodeId, incarnation } = member.remote.peer
+    if (!member.deltas.take(1)) return this.#flooded(nodeId, 'more gossip')
+    const delta = decodeDelta(message)
+    if (delta?.nodeId !== nodeId) {
+      const what = delta === undefined ? 'malformed gossip' : `gossip in the name of ${delta.nodeId}`
+      return this.#rejected(nodeId, what)
+    }
+    if (delta.incarnation !== incarnation) {
       this.#stats.ignored++
       return
     }
     this.#spreader.heard()
-    // Not signed, so nobody can be blamed: what is dropped here a digest repairs.
-    if (member.deltas.take(1)) this.#onDelta(member, delta)
-    else this.#stats.flooded++
+    this.#onDelta(member, delta)
   }
 
   #onDelta(member: MemberInterest, delta: InterestDelta): void {
@@ -307,15 +317,18 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     const isPull = frame?.type === 'about' && frame.frame.type === 'pull'
     if (isPull && !member.pulls.take(1)) return this.#flooded(from.nodeId, 'more requests for interest')
     const fault = frame === undefined ? 'a malformed interest frame' : this.#handle(member, frame)
-    if (fault === undefined) return
-    this.#stats.rejected++
-    this.#components.transport.disconnect(from.nodeId, `it sent ${fault}`)
+    if (fault !== undefined) this.#rejected(from.nodeId, fault)
   }
 
   #onPull(member: MemberInterest, pull: InterestPull): void {
     const { nodeId } = member.remote.peer
     if (member.pulls.take(1)) this.#sender.send(nodeId, this.#local.repairFor(pull))
     else this.#flooded(nodeId, 'more requests for interest')
+  }
+
+  #rejected(nodeId: NodeId, what: string): void {
+    this.#stats.rejected++
+    this.#components.transport.disconnect(nodeId, `it sent ${what}`)
   }
 
   #flooded(nodeId: NodeId, what: string): void {
@@ -352,7 +365,7 @@ export class InterestExchange implements InterestListener, RouteBarrier {
   #onApplied(member: MemberInterest, incarnation: Incarnation, sequence: number): string | undefined {
     if (incarnation !== this.#self?.incarnation) return 'an acknowledgement to another incarnation'
     if (sequence > this.#local.sequence) {
-      // A third member may have forged the delta: not believed, and repaired there by the next digest.
+      // It has what was never said: not believed, and repaired there by the next digest.
       this.#stats.rejected++
       return undefined
     }

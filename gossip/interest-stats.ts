@@ -30,7 +30,7 @@ export interface InterestStats {
   digestsUnknown: number
   /** Messages and frames that were malformed or lied. */
   rejected: number
-  /** Messages dropped and links closed because a member sent more than its share. */
+  /** Messages and frames dropped because a member sent more than its share; its link is closed. */
   flooded: number
   /** Messages and frames of nodes or incarnations that are not members, and of this node itself. */
   ignored: number

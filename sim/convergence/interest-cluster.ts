@@ -101,7 +101,7 @@ export class InterestCluster {
       const transport = mesh.transport(nodeId, clock)
       this.#peers.push({ nodeId, incarnation: index + 1, ...transport.self })
       const node = new InterestNode(
-        { clock, transport, gossip: this.gossip.member(nodeId, clock) },
+        { clock, transport, gossip: this.gossip.member(nodeId, transport.self.peerId, clock) },
         {
           nodeId,
           batchIntervalMs: settings.batchIntervalMs,

@@ -1,6 +1,6 @@
 import { limits } from '../../src/core/limits.ts'
 import type { Clock } from '../../src/core/ports/clock.ts'
-import type { Gossip } from '../../src/core/ports/gossip.ts'
+import type { Gossip, GossipListener } from '../../src/core/ports/gossip.ts'
 
 const LATENCY_MS = 1
 
@@ -13,19 +13,19 @@ export class SimGossipBus {
     this.#clock = clock
   }
 
-  /** A new member of the cluster. */
-  member(): SimGossip {
+  /** A new member of the cluster, with the peer id of its transport. */
+  member(peerId: string): SimGossip {
     const member = new SimGossip(
-      message => this.#spread(member, message),
+      message => this.#spread(member, peerId, message),
       () => this.#members.delete(member),
     )
     this.#members.add(member)
     return member
   }
 
-  #spread(from: SimGossip, message: Uint8Array): void {
+  #spread(from: SimGossip, peerId: string, message: Uint8Array): void {
     for (const member of this.#members) {
-      if (member !== from) this.#clock.schedule(LATENCY_MS, () => member.deliver(message))
+      if (member !== from) this.#clock.schedule(LATENCY_MS, () => member.deliver(message, peerId))
     }
   }
 }
@@ -34,7 +34,7 @@ export class SimGossipBus {
 export class SimGossip implements Gossip {
   readonly #spread: (message: Uint8Array) => void
   readonly #leave: () => void
-  #listener: ((message: Uint8Array) => void) | undefined
+  #listener: GossipListener | undefined
   #closed = false
 
   constructor(spread: (message: Uint8Array) => void, leave: () => void) {
@@ -48,15 +48,15 @@ export class SimGossip implements Gossip {
     return true
   }
 
-  onMessage(listener: (message: Uint8Array) => void): void {
+  onMessage(listener: GossipListener): void {
     this.#listener = listener
   }
 
   /** Called by the bus. Each receiver gets a copy of its own, valid only during the call. */
-  deliver(message: Uint8Array): void {
+  deliver(message: Uint8Array, from: string): void {
     if (this.#closed) return
     const copy = new Uint8Array(message)
-    this.#listener?.(copy)
+    this.#listener?.(copy, from)
     copy.fill(0)
   }
 

@@ -9,7 +9,7 @@
  */
 import { limits } from '../../src/core/limits.ts'
 import type { NodeId } from '../../src/core/ids.ts'
-import type { Gossip } from '../../src/core/ports/gossip.ts'
+import type { Gossip, GossipListener } from '../../src/core/ports/gossip.ts'
 import type { Random } from '../../src/core/ports/random.ts'
 import type { VirtualClock } from '../ports/virtual-clock.ts'
 import type { CoreClock } from './cpu-core.ts'
@@ -60,6 +60,8 @@ export interface GossipMeshTraffic {
 
 interface Message {
   readonly number: number
+  /** Peer id of who published it. */
+  readonly publisher: string
   readonly payload: Uint8Array
 }
 
@@ -80,8 +82,8 @@ export class GossipMesh {
   }
 
   /** All are to be made before time passes. Heartbeats begin at once, at a random moment of their interval. */
-  member(nodeId: NodeId, clock: CoreClock): GossipMeshMember {
-    const member = new GossipMeshMember(nodeId, clock, this)
+  member(nodeId: NodeId, peerId: string, clock: CoreClock): GossipMeshMember {
+    const member = new GossipMeshMember(nodeId, peerId, clock, this)
     this.#members.push(member)
     const { heartbeatMs } = this.options
     clock.schedule(this.#random.fraction() * heartbeatMs, () => {
@@ -91,8 +93,8 @@ export class GossipMesh {
     return member
   }
 
-  message(payload: Uint8Array): Message {
-    return { number: ++this.#messages, payload: new Uint8Array(payload) }
+  message(publisher: string, payload: Uint8Array): Message {
+    return { number: ++this.#messages, publisher, payload: new Uint8Array(payload) }
   }
 
   /** Those it is connected to. */
@@ -129,23 +131,25 @@ export class GossipMesh {
 
 export class GossipMeshMember implements Gossip {
   readonly nodeId: NodeId
+  readonly peerId: string
   readonly clock: CoreClock
   readonly neighbours = new Set<GossipMeshMember>()
   readonly #mesh: GossipMesh
   readonly #seen = new Set<number>()
   /** By heartbeat, the present one first. */
   #history = [new Map<number, Message>()]
-  #listener: ((message: Uint8Array) => void) | undefined
+  #listener: GossipListener | undefined
 
-  constructor(nodeId: NodeId, clock: CoreClock, mesh: GossipMesh) {
+  constructor(nodeId: NodeId, peerId: string, clock: CoreClock, mesh: GossipMesh) {
     this.nodeId = nodeId
+    this.peerId = peerId
     this.clock = clock
     this.#mesh = mesh
   }
 
   publish(payload: Uint8Array): boolean {
     if (payload.length > limits.gossipMessageBytesMax) return false
-    const message = this.#mesh.message(payload)
+    const message = this.#mesh.message(this.peerId, payload)
     this.#remember(message)
     const { isFlooding, degree } = this.#mesh.options
     const reachable = this.#mesh.reachableFrom(this)
@@ -159,7 +163,7 @@ export class GossipMeshMember implements Gossip {
     return true
   }
 
-  onMessage(listener: (message: Uint8Array) => void): void {
+  onMessage(listener: GossipListener): void {
     this.#listener = listener
   }
 
@@ -206,7 +210,7 @@ export class GossipMeshMember implements Gossip {
     }
     this.#remember(message)
     this.clock.core.spend(this.#mesh.options.handleMs)
-    this.#listener?.(new Uint8Array(message.payload))
+    this.#listener?.(new Uint8Array(message.payload), message.publisher)
     for (const member of this.neighbours) if (member !== from) this.#push(member, message)
   }
 

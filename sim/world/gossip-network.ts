@@ -1,5 +1,5 @@
 import { limits } from '../../src/core/limits.ts'
-import type { Gossip } from '../../src/core/ports/gossip.ts'
+import type { Gossip, GossipListener } from '../../src/core/ports/gossip.ts'
 import type { Random } from '../../src/core/ports/random.ts'
 import type { VirtualClock } from '../ports/virtual-clock.ts'
 import type { NetworkConditions, Site } from './network-conditions.ts'
@@ -31,8 +31,9 @@ export class GossipNetwork {
     this.weakness = weakness
   }
 
-  member(site: Site, clock: ProcessClock): GossipMember {
-    const member = new GossipMember(site, clock, message => this.#spread(member, message))
+  /** `peerId` is that of its transport. */
+  member(site: Site, peerId: string, clock: ProcessClock): GossipMember {
+    const member = new GossipMember(site, peerId, clock, message => this.#spread(member, message))
     this.#members.add(member)
     return member
   }
@@ -55,21 +56,23 @@ export class GossipNetwork {
     if (this.#random.fraction() < lost || this.#conditions.isBlocked(from.site, to.site)) return
     const late = -Math.log(1 - this.#random.fraction()) * delayMs
     this.#clock.schedule(this.#conditions.delayMs(from.site, to.site, message.length) + late, () => {
-      if (this.#members.has(to)) to.deliver(message)
+      if (this.#members.has(to)) to.deliver(message, from.peerId)
     })
   }
 }
 
 export class GossipMember implements Gossip {
   readonly site: Site
+  readonly peerId: string
   /** Publishes and hears nothing any more. */
   isClosed = false
   readonly #clock: ProcessClock
   readonly #spread: (message: Uint8Array) => void
-  #listener: ((message: Uint8Array) => void) | undefined
+  #listener: GossipListener | undefined
 
-  constructor(site: Site, clock: ProcessClock, spread: (message: Uint8Array) => void) {
+  constructor(site: Site, peerId: string, clock: ProcessClock, spread: (message: Uint8Array) => void) {
     this.site = site
+    this.peerId = peerId
     this.#clock = clock
     this.#spread = spread
   }
@@ -80,14 +83,14 @@ export class GossipMember implements Gossip {
     return true
   }
 
-  onMessage(listener: (message: Uint8Array) => void): void {
+  onMessage(listener: GossipListener): void {
     this.#listener = listener
   }
 
-  deliver(message: Uint8Array): void {
+  deliver(message: Uint8Array, from: string): void {
     this.#clock.deliver(() => {
       const copy = new Uint8Array(message)
-      this.#listener?.(copy)
+      this.#listener?.(copy, from)
       copy.fill(0) // valid only during the call
     })
   }

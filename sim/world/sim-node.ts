@@ -89,7 +89,7 @@ export class SimNode {
     const storeSize = new StoreSize(guard, { clock, random: seeded, logger })
     storeSize.start()
     const transport = this.#world.mesh.transport(this.nodeId, clock)
-    const gossip = this.#world.gossip.member(this.nodeId, clock)
+    const gossip = this.#world.gossip.member(this.nodeId, transport.self.peerId, clock)
     const writer = new JournalWriter(store)
     const broker = new BrokerNode(
       {

@@ -79,7 +79,7 @@ export const limits = {
   gossipBufferedBytesMax: 8 * 1024 * 1024,
   /** Gossip messages of the whole cluster per second; beyond it deltas go by stream to each peer. */
   gossipMessagesPerSecondMax: 100,
-  /** Deltas of one origin by gossip per second, and at once after a pause; more are dropped, counted and repaired. */
+  /** Gossip messages one member may publish per second, and at once after a pause; more closes its link, and is repaired. */
   gossipDeltasPerSecondMax: 200,
   gossipDeltasBurstMax: 2_000,
   /** Bytes of interest one peer may send per second, and at once after a pause; more closes its link. */

@@ -211,7 +211,7 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
     ),
     counter(
       'gossip_flooded',
-      'Messages dropped and links closed because a member sent too much.',
+      'Interest messages dropped because a member sent too much; its link is closed.',
       () => interest.stats.flooded,
     ),
     {

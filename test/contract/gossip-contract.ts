@@ -8,6 +8,7 @@ import type { Harness } from './harness.ts'
 /** A cluster of at least three members that can reach one another. */
 export interface GossipCluster {
   readonly members: readonly Gossip[]
+  readonly peerIds: readonly string[]
   /** Takes a member out. */
   close(member: Gossip): void
 }
@@ -62,6 +63,18 @@ export function gossipContract(createHarness: () => Promise<Harness<GossipCluste
       const others = [...harness.subject.members.keys()].filter(member => member !== from)
       await publishUntilHeard(from, `from/${from}`, others)
     }
+  })
+
+  it('says who published a message, whichever way it came', async () => {
+    const senders = new Set<string>()
+    const { members, peerIds } = harness.subject
+    members[0]?.onMessage((_message, from) => senders.add(from))
+    const others = peerIds.slice(1)
+    await until(harness, 'a message of each', () => {
+      for (const member of members.slice(1)) member.publish(message('named'))
+      return others.every(peerId => senders.has(peerId))
+    })
+    assert.deepEqual([...senders].sort(), [...others].sort())
   })
 
   it('does not give a member its own messages', async () => {

@@ -10,6 +10,7 @@ describe('GossipsubGossip', () => {
     return {
       subject: {
         members: nodes.map(({ gossip }): Gossip => gossip),
+        peerIds: nodes.map(({ transport }) => transport.self.peerId),
         close: member => nodes.find(({ gossip }) => gossip === member)?.gossip.close(),
       },
       advance: ms => harness.advance(ms),

@@ -28,12 +28,46 @@ describe('InterestExchange among members that lie or flood', () => {
     return [a, b]
   }
 
-  it('ignores gossip about nodes that are not members, and about itself', async () => {
+  it('ignores gossip of who is not a member', async () => {
     const [a] = await pair()
-    a.gossip.forge(delta('node-x', 1, 1, ['stranger']))
-    a.gossip.forge(delta('node-a', 3, 1, ['myself']))
+    a.gossip.forge(delta('node-x', 1, 1, ['stranger']), 'peer-x')
+    a.gossip.forge(delta('node-b', 4, 1, ['stranger']), 'peer-x')
     assert.equal(a.exchange.stats.ignored, 2)
-    assert.equal(a.seen('node-b')?.length ?? 0, 0)
+    assert.deepEqual(a.seen('node-b'), [])
+  })
+
+  for (const name of ['node-b', 'node-a', 'node-x']) {
+    it(`closes the link of a member that gossips in the name of ${name}, and believes nothing of it`, async () => {
+      const [a, b] = await pair(['mine'])
+      const liar = world.join('node-c', 5)
+      await world.advance(100)
+      world.mention('forged')
+      a.gossip.forge(delta(name, name === 'node-b' ? 4 : 3, 1, ['forged']), liar.address.peerId)
+      assert.deepEqual(a.seen('node-b'), [])
+      assert.equal(a.exchange.stats.rejected, 1)
+      await world.advance(1)
+      assert.deepEqual([a.transport.isUp('node-c'), a.transport.isUp('node-b')], [false, true])
+      b.subscribe('real')
+      await world.advance(50)
+      assert.deepEqual([a.seen('node-b'), a.exchange.stats.repairs], [['real'], 0])
+    })
+  }
+
+  it('charges a flood to who sends it, in whosever name: the others go on', async () => {
+    const [a, b] = await pair()
+    const flooder = world.join('node-c', 5)
+    await world.advance(100)
+    for (let i = 0; i < limits.gossipDeltasBurstMax * 2; i++)
+      a.gossip.forge(
+        delta(i % 2 === 0 ? 'node-b' : 'node-c', 4, 1000 + i, [`x/${i}`]),
+        flooder.address.peerId,
+      )
+    assert.ok(a.exchange.stats.flooded > limits.gossipDeltasBurstMax / 2)
+    await world.advance(1)
+    assert.deepEqual([a.transport.isUp('node-c'), a.transport.isUp('node-b')], [false, true])
+    b.subscribe('real')
+    await world.advance(50)
+    assert.deepEqual([a.seen('node-b'), a.exchange.stats.repairs], [['real'], 0])
   })
 
   it('believes nobody about a member that is there', async () => {
@@ -54,12 +88,15 @@ describe('InterestExchange among members that lie or flood', () => {
     assert.ok(a.transport.isUp('node-b'))
   })
 
-  it('counts and drops malformed gossip', async () => {
-    const [a] = await pair()
+  it('closes the link of a member that gossips what is malformed', async () => {
+    const [a, b] = await pair()
     const good = delta('node-b', 4, 1, ['some/filter'])
-    for (let length = 0; length < good.length; length++) a.gossip.forge(good.subarray(0, length))
-    a.gossip.forge(new Uint8Array(limits.gossipMessageBytesMax + 1))
+    for (let length = 0; length < good.length; length++)
+      a.gossip.forge(good.subarray(0, length), b.address.peerId)
+    a.gossip.forge(new Uint8Array(limits.gossipMessageBytesMax + 1), b.address.peerId)
     assert.equal(a.exchange.stats.rejected, good.length + 1)
+    await world.advance(1)
+    assert.equal(a.transport.isUp('node-b'), false)
     assert.equal(a.seen('node-b')?.length ?? 0, 0)
   })
 
@@ -107,7 +144,7 @@ describe('InterestExchange among members that lie or flood', () => {
   it('closes the link of a repair that differs from its checksum, and learns nothing from it', async () => {
     const [a, b] = await pair(['real'])
     world.mention('lie')
-    b.gossip.forge(delta('node-a', 3, 1, ['forged'])) // makes b pull at the next digest
+    b.gossip.forge(delta('node-a', 3, 1, ['forged']), a.address.peerId) // makes b pull at the next digest
     assert.ok(a.transport.send('node-b', 'interest', encodeDigest({ ...empty, sequence: 1 })))
     await world.advance(1) // b pulls
     assert.deepEqual(b.exchange.missing, ['node-a'])
@@ -150,10 +187,10 @@ describe('InterestExchange among members that lie or flood', () => {
     assert.ok(b.exchange.stats.repairsSent <= limits.interestPullsBurstMax + 1)
   })
 
-  it('drops gossip of one origin beyond its share, and repairs what it dropped', async () => {
+  it('closes the link of a member that gossips beyond its share, and repairs what it dropped', async () => {
     const [a, b] = await pair()
     for (let i = 0; i < limits.gossipDeltasBurstMax * 2; i++)
-      b.gossip.forge(delta('node-a', 3, 1000 + i, [`x/${i}`]))
+      b.gossip.forge(delta('node-a', 3, 1000 + i, [`x/${i}`]), a.address.peerId)
     assert.ok(b.exchange.stats.flooded > limits.gossipDeltasBurstMax / 2)
     a.subscribe('real')
     await world.advance(3000)
@@ -163,7 +200,7 @@ describe('InterestExchange among members that lie or flood', () => {
   it('takes back changes that the peer never made', async () => {
     const [a, b] = await pair(['real'])
     for (const filter of ['forged', 'too']) world.mention(filter)
-    b.gossip.forge(delta('node-a', 3, 1, ['forged', 'too']))
+    b.gossip.forge(delta('node-a', 3, 1, ['forged', 'too']), a.address.peerId)
     assert.deepEqual(b.seen('node-a'), ['forged', 'real', 'too'])
     await world.advance(2100)
     assert.deepEqual(b.seen('node-a'), ['real'])

@@ -31,12 +31,12 @@ const step = fc.oneof(
 /** Loses, repeats and delays what reaches `node`, as the numbers say, over and over. */
 function worsen(world: InterestWorld, node: InterestNode, fates: readonly number[]): void {
   let at = 0
-  node.gossip.loses = message => {
+  node.gossip.loses = (message, from) => {
     const fate = fates[at++ % fates.length] as number
     if (fate === 0) return false
     const copy = message.slice()
-    if (fate >= 2) world.clock.schedule(fate * 7, () => node.gossip.forge(copy.slice()))
-    if (fate >= 4) world.clock.schedule(fate * 40, () => node.gossip.forge(copy.slice()))
+    if (fate >= 2) world.clock.schedule(fate * 7, () => node.gossip.forge(copy.slice(), from))
+    if (fate >= 4) world.clock.schedule(fate * 40, () => node.gossip.forge(copy.slice(), from))
     return true
   }
 }

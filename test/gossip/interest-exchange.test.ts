@@ -155,7 +155,7 @@ describe('InterestExchange', () => {
       await a.die()
       const again = world.join('node-a', 8, ['after'])
       await world.advance(200)
-      b.gossip.forge(delta('node-a', 3, 1, ['stale']))
+      b.gossip.forge(delta('node-a', 3, 1, ['stale']), again.address.peerId)
       await world.advance(2000)
       assert.deepEqual(b.seen('node-a'), ['after'])
       assert.equal(b.exchange.stats.ignored, 1)
@@ -232,7 +232,7 @@ describe('InterestExchange', () => {
       await world.advance(890) // just before a digest
       a.subscribe('slow')
       await world.advance(200)
-      for (const message of delayed) b.gossip.forge(message)
+      for (const message of delayed) b.gossip.forge(message, a.address.peerId)
       await world.advance(3000)
       assert.deepEqual(b.seen('node-a'), ['slow'])
       assert.equal(b.exchange.stats.repairs, 0)
@@ -248,7 +248,7 @@ describe('InterestExchange', () => {
       }
       a.unsubscribe('one')
       await world.advance(30)
-      for (const message of held.reverse()) b.gossip.forge(message)
+      for (const message of held.reverse()) b.gossip.forge(message, a.address.peerId)
       assert.deepEqual(b.seen('node-a'), ['three', 'two'])
       await world.advance(3000)
       assert.equal(b.exchange.stats.gaps, 1)
@@ -261,7 +261,7 @@ describe('InterestExchange', () => {
       b.gossip.loses = message => seen.push(message.slice()) === 0
       a.subscribe('twice')
       await world.advance(50)
-      for (const message of seen) b.gossip.forge(message)
+      for (const message of seen) b.gossip.forge(message, a.address.peerId)
       assert.deepEqual(b.seen('node-a'), ['twice'])
       assert.equal(b.exchange.stats.changesApplied, 1)
     })
@@ -286,7 +286,7 @@ describe('InterestExchange', () => {
       a.subscribe('real')
       await world.advance(30)
       world.mention('forged')
-      b.gossip.forge(delta('node-a', 3, 1, ['forged'])) // by another member: gossip is not signed
+      b.gossip.forge(delta('node-a', 3, 1, ['forged']), a.address.peerId)
       assert.deepEqual(b.seen('node-a'), ['forged'])
       await world.advance(1100)
       assert.deepEqual(b.seen('node-a'), ['real'])
@@ -300,7 +300,7 @@ describe('InterestExchange', () => {
       await world.advance(30)
       b.gossip.loses = () => false
       for (let i = 0; i <= limits.gossipBufferedDeltasMax; i++) {
-        b.gossip.forge(delta('node-a', 3, 10 + i, [`ahead/${i}`]))
+        b.gossip.forge(delta('node-a', 3, 10 + i, [`ahead/${i}`]), a.address.peerId)
       }
       await world.advance(100)
       assert.deepEqual(b.seen('node-a'), ['lost'])

@@ -7,7 +7,7 @@ import { SimPeerNetwork } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
 import type { Incarnation, NodeId } from '../../src/core/ids.ts'
 import { TopicHasher } from '../../src/core/interest-hash.ts'
-import type { Gossip } from '../../src/core/ports/gossip.ts'
+import type { Gossip, GossipListener } from '../../src/core/ports/gossip.ts'
 import type { PeerAddress } from '../../src/core/ports/peer-transport.ts'
 import type {
   LocalGroup,
@@ -124,14 +124,14 @@ export class ObservedRemoteIndex implements RemoteIndex {
 /** Passes messages on, but for those a test wants lost. */
 export class LossyGossip implements Gossip {
   readonly #inner: SimGossip
-  #listener: ((message: Uint8Array) => void) | undefined
+  #listener: GossipListener | undefined
   /** Whether the message about to be delivered here is lost. */
-  loses: (message: Uint8Array) => boolean = () => false
+  loses: (message: Uint8Array, from: string) => boolean = () => false
 
   constructor(inner: SimGossip) {
     this.#inner = inner
-    inner.onMessage(message => {
-      if (!this.loses(message)) this.#listener?.(message)
+    inner.onMessage((message, from) => {
+      if (!this.loses(message, from)) this.#listener?.(message, from)
     })
   }
 
@@ -139,13 +139,13 @@ export class LossyGossip implements Gossip {
     return this.#inner.publish(message)
   }
 
-  onMessage(listener: (message: Uint8Array) => void): void {
+  onMessage(listener: GossipListener): void {
     this.#listener = listener
   }
 
-  /** Delivers a message that nobody published. */
-  forge(message: Uint8Array): void {
-    this.#listener?.(message)
+  /** Delivers a message that nobody published, or once more, as that node's. */
+  forge(message: Uint8Array, from: string): void {
+    this.#listener?.(message, from)
   }
 }
 
@@ -167,7 +167,7 @@ export class InterestNode {
     this.#world = world
     this.transport = world.network.transport(nodeId)
     this.address = { nodeId, incarnation, ...this.transport.self }
-    this.#bus = world.bus.member()
+    this.#bus = world.bus.member(this.address.peerId)
     this.gossip = new LossyGossip(this.#bus)
     for (const filter of filters) {
       this.filters.add(filter)

@@ -6,10 +6,11 @@ describe('SimGossipBus', () => {
   gossipContract(() => {
     const clock = new VirtualClock()
     const bus = new SimGossipBus(clock)
-    const members = [bus.member(), bus.member(), bus.member()]
+    const members = ['a', 'b', 'c'].map(peerId => bus.member(peerId))
     return Promise.resolve({
       subject: {
         members,
+        peerIds: ['a', 'b', 'c'],
         close: member => members.find(candidate => candidate === member)?.close(),
       },
       advance: ms => clock.advance(ms),

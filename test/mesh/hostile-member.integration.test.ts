@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { Stream } from '@libp2p/interface'
+import { RPC } from '@libp2p/gossipsub/message'
+import type { PrivateKey, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { encodeDeltas, ExactChanges } from '../../gossip/delta-codec.ts'
+import { gossipTopic } from '../../gossip/gossipsub-adapter.ts'
 import type { PeerAddress } from '../../src/core/ports/peer-transport.ts'
 import {
   channelProtocol,
@@ -26,6 +29,7 @@ describe('a member of a real mesh that misbehaves', () => {
   let nodes: MeshNode[]
   let victim: PeerAddress
   let rogue: MeshHost
+  let rogueKey: PrivateKey
   const received: string[] = []
 
   beforeEach(async () => {
@@ -33,8 +37,9 @@ describe('a member of a real mesh that misbehaves', () => {
     harness = new MeshHarness()
     nodes = [await harness.node(), await harness.node()]
     const addresses = await linkAll(harness, nodes)
+    rogueKey = openHostKey(await generateHostKey())
     rogue = await createMeshHost({
-      privateKey: openHostKey(await generateHostKey()),
+      privateKey: rogueKey,
       ...{ listenHost: '127.0.0.1', listenPort: 0, pubsub: () => undefined, logger: new MemoryLogger() },
     })
     const { peerId, addresses: own } = rogue
@@ -135,6 +140,54 @@ describe('a member of a real mesh that misbehaves', () => {
     await isUndisturbed()
   })
 
+  it('can gossip in its own name only', async () => {
+    const heard: string[] = []
+    nodes[0]?.gossip.onMessage((message, from) => heard.push(`${from}: ${new TextDecoder().decode(message)}`))
+    const stream = await open('/meshsub/1.2.0')
+    const forged = nodes[1]?.transport.self.peerId ?? assert.fail()
+    stream.send(published(said(forged, 1n, 'forged')))
+    stream.send(published(await signed(forged, 3n, 'forged')))
+    stream.send(published(await signed(rogue.peerId, 3n, 'its own')))
+    await until(harness, 'what it says itself', () => heard.length > 0)
+    assert.deepEqual(heard, [`${rogue.peerId}: its own`])
+    await isUndisturbed()
+  })
+
+  it('is not listened to for a while when what it says is signed by nobody', async () => {
+    let heard = 0
+    nodes[0]?.gossip.onMessage(() => heard++)
+    const stream = await open('/meshsub/1.2.0')
+    const isListenedTo = async (number: bigint): Promise<boolean> => {
+      const before = heard
+      for (let i = 0; i < 20; i++) stream.send(published(said(rogue.peerId, number, 'nobody')))
+      stream.send(published(await signed(rogue.peerId, number, 'its own')))
+      await harness.advance(100)
+      return heard > before
+    }
+    let number = 0n
+    while (await isListenedTo(++number)) assert.ok(number < 50, 'it is listened to for five seconds')
+    assert.ok(number > 1n, 'it was not listened to from the beginning')
+    await isUndisturbed()
+  })
+
+  function said(from: string, sequence: bigint, text: string): RPC.Message {
+    const seqno = new Uint8Array(8)
+    new DataView(seqno.buffer).setBigUint64(0, sequence)
+    return {
+      ...{ from: peerIdFromString(from).toMultihash().bytes, seqno, topic: gossipTopic('test') },
+      data: new TextEncoder().encode(text),
+    }
+  }
+
+  /** A message as gossipsub's policy StrictSign wants it, with the rogue's signature. */
+  async function signed(from: string, sequence: bigint, text: string): Promise<RPC.Message> {
+    const message = said(from, sequence, text)
+    const signature = await rogueKey.sign(
+      Buffer.concat([Buffer.from('libp2p-pubsub:'), RPC.Message.encode(message)]),
+    )
+    return { ...message, signature }
+  }
+
   it('disturbs nobody with gossip frames of 200,000 topics', async () => {
     const stream = await open('/meshsub/1.2.0')
     const before = keptBytes()
@@ -170,7 +223,15 @@ function subscriptions(round: number): Uint8Array {
     const topic = Buffer.from(`${round}/${i}`)
     parts.push(Buffer.from([0x0a, topic.length + 4, 0x08, 1, 0x12, topic.length]), topic)
   }
-  const body = Buffer.concat(parts)
+  return withLength(Buffer.concat(parts))
+}
+
+function published(message: RPC.Message): Uint8Array {
+  return withLength(RPC.encode({ subscriptions: [], messages: [message] }))
+}
+
+/** As gossipsub delimits what it sends. */
+function withLength(body: Uint8Array): Uint8Array {
   const length: number[] = []
   for (let rest = body.length; ; rest >>>= 7) {
     length.push(rest > 127 ? (rest & 127) | 128 : rest)

@@ -41,10 +41,11 @@ describe('GossipNetwork', () => {
   gossipContract(() => {
     const { clock, conditions, random, processClock } = world()
     const network = new GossipNetwork(clock, conditions, random, { lost: 0.1, doubled: 0.1, delayMs: 5 })
-    const members = ['a', 'b', 'c'].map(site => network.member(site, processClock()))
+    const members = ['a', 'b', 'c'].map(site => network.member(site, `peer-${site}`, processClock()))
     return Promise.resolve({
       subject: {
         members,
+        peerIds: members.map(({ peerId }) => peerId),
         close: gone => members.filter(member => member === gone).forEach(member => network.leave(member)),
       },
       advance: ms => clock.advance(ms),

@@ -12,7 +12,7 @@ import type {
   CoordinationOutcome,
   CoordinationTransaction,
 } from '../../../src/core/ports/coordination-store.ts'
-import type { Gossip } from '../../../src/core/ports/gossip.ts'
+import type { Gossip, GossipListener } from '../../../src/core/ports/gossip.ts'
 import type { Member } from '../../../src/core/ports/membership.ts'
 import type { LocalGroup } from '../../../src/core/ports/routing.ts'
 import type {
@@ -67,10 +67,10 @@ class AlteringGossip implements Gossip {
     return this.#inner.publish(message)
   }
 
-  onMessage(listener: (message: Uint8Array) => void): void {
-    this.#inner.onMessage(message => {
+  onMessage(listener: GossipListener): void {
+    this.#inner.onMessage((message, from) => {
       const altered = this.alter === undefined ? message : this.alter(message.slice())
-      if (altered !== undefined) listener(altered)
+      if (altered !== undefined) listener(altered, from)
     })
   }
 
@@ -105,7 +105,7 @@ export class ModeNode {
     this.nodeId = nodeId
     this.transport = network.transport(nodeId)
     this.store = new AlteringStore(service.connect(), clock)
-    this.gossip = new AlteringGossip(bus.member())
+    this.gossip = new AlteringGossip(bus.member(this.transport.self.peerId))
     const { transport, logger } = this
     this.coordinator = new Coordinator(
       {

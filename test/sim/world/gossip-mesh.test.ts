@@ -41,6 +41,7 @@ function makeCluster(count: number, options: Partial<GossipMeshOptions> = {}): C
     const core = new CpuCore(clock)
     const member = mesh.member(
       `node-${index}`,
+      `peer-${index}`,
       new CoreClock(clock, core, error => assert.fail(String(error))),
     )
     heard.push([])
