@@ -82,6 +82,13 @@ export class AppliedTracker {
     wait.timer = this.#clock.schedule(timeoutMs, () => this.#end(wait, false))
   }
 
+  /** Whether all members have applied the batches whose first change was made up to then; of batches left out nothing is known. */
+  isAppliedUpTo(timeMs: number): boolean {
+    const byAll = this.#appliedBy('all')
+    const missing = this.#batches.find(({ sequence }) => sequence > byAll)
+    return missing === undefined || missing.changedAtMs > timeMs
+  }
+
   /** Once per turn, however many acknowledgements it brings. */
   #advanceSoon(): void {
     if (this.#isAdvanceDue) return

@@ -166,6 +166,10 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     this.#tracker.wait(level, sequence, timeoutMs, done)
   }
 
+  isAppliedUpTo(timeMs: number): boolean {
+    return this.#local.pendingSinceMs > timeMs && this.#tracker.isAppliedUpTo(timeMs)
+  }
+
   /** Replaces the peers, self left out. What departed nodes and older incarnations wanted is forgotten at once. */
   setMembers(members: readonly PeerAddress[]): void {
     const wanted = new Map(members.map(member => [member.nodeId, member]))

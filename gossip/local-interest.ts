@@ -69,6 +69,11 @@ export class LocalInterest {
     return this.#pendingExact.size > 0 || this.#pendingPatterns.size > 0
   }
 
+  /** When the first change was made that waits for its sequence; Infinity when none does. */
+  get pendingSinceMs(): number {
+    return this.hasPending ? this.#firstPendingMs : Infinity
+  }
+
   get sequence(): number {
     return this.#sequence
   }

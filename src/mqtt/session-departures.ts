@@ -3,7 +3,9 @@
  *
  * A leaving session has no client and cannot get one without a claim. It stays in the routes, and what is delivered to it is
  * queued durably behind its departure mark, until the new owner has it. Who the new owner is, and whether there is one, it is
- * told. Invariant: what was accepted for the session is on this disk, or on its new owner's.
+ * told. Before it is handed over all nodes are to route to it here: a node that routed to the new owner alone, and to this one
+ * later, would have messages go to the client directly, behind the tail, and later ones by the tail. Invariant: what was accepted
+ * for the session is on this disk, or on its new owner's.
  */
 import type { ClientId, FencingToken, NodeId } from '../core/ids.ts'
 import { compareTokens } from '../core/ids.ts'
@@ -25,8 +27,10 @@ import { willRecord } from './will.ts'
  * reached it there had followed, it belongs in between. A session may move 2^26 times before positions run out.
  */
 const GAP = 2 ** 26
+/** How long it waits to be routed to: changes that gossip lost are known within two digests, and moves wait for three seconds. */
+const ROUTED_MS = 2000
 
-type DepartureServices = Pick<MqttServices, 'journal' | 'forwarder' | 'router'>
+type DepartureServices = Pick<MqttServices, 'journal' | 'forwarder' | 'router' | 'barrier'>
 
 export class SessionDepartures {
   readonly #services: DepartureServices
@@ -58,26 +62,40 @@ export class SessionDepartures {
     } else if (session.departure.to !== to) return 'busy'
     const { departure } = session
     const isMeant = (): boolean => session.departure === departure && this.#keeper.get(clientId) === session
-    session.publications.whenSettled(() => {
+    this.#whenRouted(session, () => {
       if (!isMeant()) return
-      this.#services.journal.putSession(session.record())
-      const { floors: had, gaps } = session.history
-      const floors = new IngressFloors(had?.list(), had?.beyond())
-      floors.raise(this.#services.router.receivedUpTo())
-      floors.add(this.#services.router.receivedBeyond().filter(id => gaps?.has(id) !== true))
-      const { outlived } = session.history
-      if (outlived !== undefined) floors.raise([{ incarnation: outlived, number: RESERVED_FROM - 1 }])
-      const snapshot = {
-        session: { ...session.record(), floors: floors.list(), beyond: floors.beyond() },
-        parts: partsOf(session, departure.nextPosition),
-      }
-      this.#commits.whenCommitted(() => {
-        this.#withDebts(clientId, snapshot, whole => {
-          if (isMeant()) done(whole)
+      session.publications.whenSettled(() => {
+        if (!isMeant()) return
+        this.#services.journal.putSession(session.record())
+        const snapshot = this.#snapshotOf(session, departure.nextPosition)
+        this.#commits.whenCommitted(() => {
+          this.#withDebts(clientId, snapshot, whole => {
+            if (isMeant()) done(whole)
+          })
         })
       })
     })
     return 'frozen'
+  }
+
+  /** When all nodes route to it here, or that takes too long. Nearly always at once. */
+  #whenRouted({ subscriptions }: Session, done: () => void): void {
+    const { barrier } = this.#services
+    if (barrier.isAppliedUpTo(subscriptions.addedAtMs)) done()
+    else barrier.whenApplied('all', ROUTED_MS, done)
+  }
+
+  #snapshotOf(session: Session, nextPosition: number): SessionSnapshot {
+    const { router } = this.#services
+    const { floors: had, gaps, outlived } = session.history
+    const floors = new IngressFloors(had?.list(), had?.beyond())
+    floors.raise(router.receivedUpTo())
+    floors.add(router.receivedBeyond().filter(id => gaps?.has(id) !== true))
+    if (outlived !== undefined) floors.raise([{ incarnation: outlived, number: RESERVED_FROM - 1 }])
+    return {
+      session: { ...session.record(), floors: floors.list(), beyond: floors.beyond() },
+      parts: partsOf(session, nextPosition),
+    }
   }
 
   /** With what other nodes are still owed of the client's, if anything is. */

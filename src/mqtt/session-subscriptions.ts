@@ -22,7 +22,10 @@ interface Subscriber extends LocalDelivery {
   readonly queue: Pick<DeliveryQueue, 'nextPosition'>
 }
 
-type SubscriptionServices = Pick<MqttServices, 'journal' | 'router' | 'index' | 'interest' | 'options'>
+type SubscriptionServices = Pick<
+  MqttServices,
+  'journal' | 'router' | 'index' | 'interest' | 'options' | 'clock'
+>
 
 export class SessionSubscriptions {
   readonly #session: Subscriber
@@ -31,6 +34,7 @@ export class SessionSubscriptions {
   readonly #byFilter = new Map<string, LocalSubscription>()
   /** Sum of `levelsBehindPlus`. */
   #wildcardLevels = 0
+  #addedAtMs = -Infinity
 
   constructor(session: Subscriber, services: SubscriptionServices) {
     this.#session = session
@@ -39,6 +43,11 @@ export class SessionSubscriptions {
 
   get size(): number {
     return this.#byFilter.size
+  }
+
+  /** When the last one came here that was not here before, by the clock. */
+  get addedAtMs(): number {
+    return this.#addedAtMs
   }
 
   /** `filter`: as subscribed, `$share/…` included; so for all below. */
@@ -150,9 +159,12 @@ export class SessionSubscriptions {
   }
 
   #index(record: SubscriptionRecord): LocalSubscription {
-    const { index, interest } = this.#services
+    const { index, interest, clock } = this.#services
     const subscription = this.#localOf(record)
-    if (!this.#byFilter.has(record.filter)) this.#wildcardLevels += levelsBehindPlus(subscription.filter)
+    if (!this.#byFilter.has(record.filter)) {
+      this.#wildcardLevels += levelsBehindPlus(subscription.filter)
+      this.#addedAtMs = clock.now()
+    }
     this.#byFilter.set(record.filter, subscription)
     if (index.add(subscription)) {
       const { filter, group } = subscription

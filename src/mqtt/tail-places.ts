@@ -3,7 +3,8 @@
  *
  * An earlier owner stays in the routes until the new ones are in force everywhere, so that its tail has everything up to then,
  * in order, whatever nodes a publisher was on. What came directly as well waits behind the tail, and moves to the place the tail
- * has for it. Invariant: of two messages in a tail none that waits is sent in another order than the tail's.
+ * has for it. What came directly alone stays behind: its node had let go of the earlier owner, since each owner is known to all
+ * nodes before the session leaves it (session-departures.ts). Invariant: of two messages in a tail none that waits is sent in another order than the tail's.
  */
 import type { QueuedRecord, TailMark } from '../core/ports/session-journal.ts'
 import type { MessageId } from '../core/publication.ts'

@@ -110,6 +110,21 @@ describe('a route barrier', () => {
     assert.deepEqual(alone, [[true], [true]])
   })
 
+  it('tells at once whether changes up to a time are applied everywhere, whatever has changed since', async () => {
+    await cluster(3)
+    a.subscribe('old')
+    const oldMs = world.clock.now()
+    assert.equal(a.exchange.isAppliedUpTo(oldMs), false, 'before it was announced')
+    await world.advance(100)
+    deafen(1)
+    a.subscribe('new')
+    const newMs = world.clock.now()
+    await world.advance(100)
+    assert.deepEqual([a.exchange.isAppliedUpTo(oldMs), a.exchange.isAppliedUpTo(newMs)], [true, false])
+    await world.advance(2500) // a digest has repaired it
+    assert.equal(a.exchange.isAppliedUpTo(newMs), true)
+  })
+
   it('covers a shared subscription and a removal', async () => {
     await cluster(2)
     a.subscribe('gone')

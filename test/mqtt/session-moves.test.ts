@@ -365,6 +365,26 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual([textsOf(again), b.broker.stats.tailsLate], [['0', '1'], 0])
     })
 
+    it('gets it in order though its new node does not know yet what it has subscribed to at the old one', async () => {
+      a.routeDelayMs = 500
+      const client = acknowledging(a.dial('x'))
+      await cluster.advance(20)
+      subscribe(client, 't/#', 2)
+      await cluster.advance(20)
+      client.vanish()
+      c.gate.hold('a') // so that the old owner does not let go
+      const again = acknowledging(b.dial('x'))
+      let number = 0
+      const flow = cluster.clock.repeat(20, () => void b.publish('t/1', `${number++}`, 2))
+      await cluster.advance(1000)
+      flow.cancel()
+      c.gate.release('a')
+      await cluster.advance(500)
+      const [first, ...more] = textsOf(again)
+      assert.deepEqual([presentOf(again), first === undefined], [true, false])
+      assert.deepEqual(more, range(number).slice(Number(first) + 1))
+    })
+
     it('gets it though its new node has delivered it to others before, and restarts', async () => {
       const still = acknowledging(await subscriber(b, 2, 'still'))
       await subscriber(c, 1, 'reader', 'r/#')

@@ -75,6 +75,8 @@ export class MoveNode {
   readonly gate: ForwardGate
   disk: SimDisk
   isAlive = true
+  /** Until the others know of a change of its interest. */
+  routeDelayMs = ROUTE_DELAY_MS
   /** Filters of its clients that the other nodes know of. */
   readonly announced = new Map<string, number>()
   readonly #cluster: MoveCluster
@@ -182,8 +184,11 @@ export class MoveNode {
           groupChanged() {},
         },
         barrier: {
-          whenApplied: (_level, _timeoutMs, done) =>
-            void clock.schedule(ROUTE_DELAY_MS + 1, () => done(true)),
+          whenApplied: (_level, timeoutMs, done) => {
+            const isApplied = this.routeDelayMs < timeoutMs
+            clock.schedule(isApplied ? this.routeDelayMs + 1 : timeoutMs, () => done(isApplied))
+          },
+          isAppliedUpTo: timeMs => timeMs + this.routeDelayMs < clock.now(),
         },
         forwarder: this.forwarder,
       },
@@ -264,7 +269,7 @@ export class MoveNode {
   }
 
   #announce(filter: string, change: 1 | -1): void {
-    this.#cluster.clock.schedule(ROUTE_DELAY_MS, () => {
+    this.#cluster.clock.schedule(this.routeDelayMs, () => {
       this.announced.set(filter, (this.announced.get(filter) ?? 0) + change)
     })
   }

@@ -303,6 +303,8 @@ export interface RouteBarrier {
    * members the level names (true), or when `timeoutMs` has passed first (false). With no other members: soon.
    */
   whenApplied(level: 'quorum' | 'all', timeoutMs: number, done: (isApplied: boolean) => void): void
+  /** Whether every change of this node's interest made up to then, by its clock, is applied by all live members. */
+  isAppliedUpTo(timeMs: number): boolean
 }
 
 /** Which incarnation of a node's interest is in force, for status displays. */

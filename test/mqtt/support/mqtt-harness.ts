@@ -93,6 +93,10 @@ export class SteeredBarrier implements RouteBarrier {
     if (this.isHeld) this.asked.push({ level, timeoutMs, settle: done })
     else this.#clock.defer(() => done(true))
   }
+
+  isAppliedUpTo(): boolean {
+    return !this.isHeld
+  }
 }
 
 export class SteeredForwarder implements Forwarder {
