@@ -35,8 +35,8 @@ export class PartWriter {
     return this.#bytes.subarray(0, this.#length)
   }
 
-  /** Begins anew, `nowMs` as at first unless given. */
-  clear(nowMs = this.#nowMs): void {
+  /** Begins anew. `nowMs`: as at first. */
+  clear(nowMs: number): void {
     this.#nowMs = nowMs
     this.#length = 0
   }

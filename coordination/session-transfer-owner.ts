@@ -202,7 +202,7 @@ export class TransferOwner {
   }
 
   #beginFrame({ writer, requestId, frames }: Move): void {
-    writer.clear()
+    writer.clear(this.#clock.wallNow()) // of a message that waited for its frame less is left
     writer.byte(SNAPSHOT_BYTE)
     writer.number(requestId)
     writer.uint32(frames)

@@ -385,6 +385,21 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual(more, range(number).slice(Number(first) + 1))
     })
 
+    it('gets nothing that has expired while it waited to be handed over', async () => {
+      a.routeDelayMs = 1500
+      const client = acknowledging(a.dial('x'))
+      await cluster.advance(20)
+      subscribe(client, 't/#', 1)
+      await cluster.advance(20)
+      client.vanish()
+      await cluster.advance(20)
+      a.publish('t/1', 'fading', 1, { expiresAtMs: cluster.clock.wallNow() + 1000 })
+      a.publish('t/1', 'lasting', 1, { expiresAtMs: cluster.clock.wallNow() + 5000 })
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(2000)
+      assert.deepEqual([presentOf(again), textsOf(again)], [true, ['lasting']])
+    })
+
     it('gets it though its new node has delivered it to others before, and restarts', async () => {
       const still = acknowledging(await subscriber(b, 2, 'still'))
       await subscriber(c, 1, 'reader', 'r/#')
