@@ -92,6 +92,7 @@ export class CoordinatorParts {
   readonly mode: ModeFollower
   readonly modeDriver: ModeDriver
   readonly routes: RouteRecords
+  readonly channel: SessionChannel
   readonly transfer: SessionTransfer
   readonly handoff: SessionHandoff
   readonly handoffOwner: HandoffOwner
@@ -103,7 +104,8 @@ export class CoordinatorParts {
     const { nodeId, leaseTtlMs, leaseMarginMs } = options
     this.keys = new CoordinationKeys(options.cluster)
     this.store = new ObservedStore(ports.store, () => this.epoch.onRegressed())
-    const channel = new SessionChannel(transport)
+    this.channel = new SessionChannel(transport, clock)
+    const { channel } = this
     const context = { ...ports, store: this.store, keys: this.keys, nodeId, channel }
     const owners = new AwaitedOwners(nodeId)
     const observeOwners = (): void => {

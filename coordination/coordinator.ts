@@ -172,6 +172,11 @@ export class Coordinator implements SessionOwnership {
     return this.#parts.handoff.stats
   }
 
+  /** Links closed because a member sent more about sessions than it may. */
+  get sessionFloods(): number {
+    return this.#parts.channel.flooded
+  }
+
   /** Promises asked of other members, and given to them. */
   get promiseStats(): Readonly<PromiseStats> {
     return this.#parts.promises.stats

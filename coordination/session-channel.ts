@@ -3,11 +3,13 @@
  *
  * Control frames are JSON objects `{v: 1, type, …}`, so that they can be read in a capture; bulk frames begin with a byte of
  * their own that is not `{`. What frames say is their handlers' business (WIRE.md). Invariant: a frame nobody here
- * understands closes the link it came by, and reaches no handler.
+ * understands, or one more than a member may send, closes the link it came by, and reaches no handler.
  */
-import type { NodeId } from '../src/core/ids.ts'
+import type { Incarnation, NodeId } from '../src/core/ids.ts'
 import { limits } from '../src/core/limits.ts'
+import type { Clock } from '../src/core/ports/clock.ts'
 import type { PeerAddress, PeerTransport } from '../src/core/ports/peer-transport.ts'
+import { RateLimit } from '../src/core/rate-limit.ts'
 import { parseRecord } from './member-record.ts'
 
 /** A control frame to be sent; the version is added. */
@@ -19,20 +21,39 @@ export interface SessionFrame {
 /** Fields of a received control frame, not checked yet. False: they are not what the type demands. */
 export type SessionFrameHandler = (from: PeerAddress, fields: Readonly<Record<string, unknown>>) => boolean
 
-/** The bytes behind the leading one, valid only during the call. False: they cannot be read. */
-export type SessionBytesHandler = (from: PeerAddress, bytes: Uint8Array) => boolean
+/**
+ * The bytes behind the leading one, valid only during the call. False: they cannot be read. `asked`: this node had asked
+ * for them, so that they are not laid to whoever sent them.
+ */
+export type SessionBytesHandler = (from: PeerAddress, bytes: Uint8Array) => boolean | 'asked'
+
+/** What one incarnation may still send; it outlives links. */
+interface Allowance {
+  readonly incarnation: Incarnation
+  readonly frames: RateLimit
+  readonly bytes: RateLimit
+}
 
 const VERSION = 1
 const OPENING_BRACE = 0x7b
 
 export class SessionChannel {
   readonly #transport: PeerTransport
+  readonly #clock: Clock
   readonly #frameHandlers = new Map<string, SessionFrameHandler>()
   readonly #bytesHandlers = new Map<number, SessionBytesHandler>()
+  readonly #allowances = new Map<NodeId, Allowance>()
+  #flooded = 0
 
-  constructor(transport: PeerTransport) {
+  constructor(transport: PeerTransport, clock: Clock) {
     this.#transport = transport
+    this.#clock = clock
     transport.onFrame('session', (from, frame) => this.#onFrame(from, frame))
+  }
+
+  /** Links closed because a member sent more than it may. */
+  get flooded(): number {
+    return this.#flooded
   }
 
   /** One handler per type, registered before the first frame can arrive. */
@@ -61,10 +82,34 @@ export class SessionChannel {
   }
 
   #onFrame(from: PeerAddress, frame: Uint8Array): void {
-    const isUnderstood = frame[0] === OPENING_BRACE ? this.#onControl(from, frame) : this.#onBulk(from, frame)
-    if (!isUnderstood) {
+    const { frames, bytes } = this.#allowanceOf(from)
+    if (!frames.take(1)) return this.#onFlood(from.nodeId, 'frames')
+    const verdict = frame[0] === OPENING_BRACE ? this.#onControl(from, frame) : this.#onBulk(from, frame)
+    if (verdict === false) {
       this.#transport.disconnect(from.nodeId, 'a session frame this version does not understand')
+    } else if (verdict === true && !bytes.take(frame.length)) {
+      this.#onFlood(from.nodeId, 'bytes')
     }
+  }
+
+  #allowanceOf({ nodeId, incarnation }: PeerAddress): Allowance {
+    const known = this.#allowances.get(nodeId)
+    if (known?.incarnation === incarnation) return known
+    const allowance: Allowance = {
+      incarnation,
+      frames: new RateLimit(this.#clock, limits.sessionFramesPerSecondMax, limits.sessionFramesBurstMax),
+      bytes: new RateLimit(this.#clock, limits.sessionBytesPerSecondMax, limits.sessionBytesBurstMax),
+    }
+    const [oldest] = this.#allowances.keys()
+    if (oldest !== undefined && this.#allowances.size >= limits.clusterNodesMax)
+      this.#allowances.delete(oldest)
+    this.#allowances.set(nodeId, allowance)
+    return allowance
+  }
+
+  #onFlood(nodeId: NodeId, what: string): void {
+    this.#flooded++
+    this.#transport.disconnect(nodeId, `it sent more ${what} about sessions than one member may`)
   }
 
   #onControl(from: PeerAddress, frame: Uint8Array): boolean {
@@ -74,10 +119,10 @@ export class SessionChannel {
     return this.#frameHandlers.get(fields['type'])?.(from, fields) === true
   }
 
-  #onBulk(from: PeerAddress, frame: Uint8Array): boolean {
+  #onBulk(from: PeerAddress, frame: Uint8Array): boolean | 'asked' {
     const [leadingByte] = frame
     if (leadingByte === undefined) return false
-    return this.#bytesHandlers.get(leadingByte)?.(from, frame.subarray(1)) === true
+    return this.#bytesHandlers.get(leadingByte)?.(from, frame.subarray(1)) ?? false
   }
 }
 

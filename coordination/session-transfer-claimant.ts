@@ -105,9 +105,9 @@ export class TransferClaimant {
     return true
   }
 
-  #onSnapshot(from: PeerAddress, bytes: Uint8Array): boolean {
+  #onSnapshot(from: PeerAddress, bytes: Uint8Array): boolean | 'asked' {
     const holder = this.#holder()
-    const isRead = readAll(bytes, this.#clock.wallNow(), reader => {
+    const verdict = readAll(bytes, this.#clock.wallNow(), reader => {
       const id = reader.count()
       const index = reader.uint32()
       const isLast = reader.byte() === 1
@@ -121,9 +121,9 @@ export class TransferClaimant {
       while (!reader.isAtEnd) if (!holder.stage(question.clientId, reader.part())) return false
       if (isLast) this.#complete(holder, id, question)
       else this.#prolong(id, question)
-      return true
+      return 'asked'
     })
-    return isRead === true
+    return verdict ?? false
   }
 
   #begin(holder: SessionHolder, { clientId, nodeId, token }: Question, reader: PartReader): boolean {

@@ -119,6 +119,12 @@ export const limits = {
   releasesWaitingMax: 100_000,
   /** One frame by which a node asks another for a session; a longer one closes the link. */
   sessionFrameBytesMax: 4096,
+  /** Frames one member may send about sessions per second, and at once after a pause: ten thousand sessions that move. More closes its link. */
+  sessionFramesPerSecondMax: 20_000,
+  sessionFramesBurstMax: 200_000,
+  /** The same in bytes, of frames with messages that nobody here asked for. */
+  sessionBytesPerSecondMax: 128 * 1024 * 1024,
+  sessionBytesBurstMax: 2 * 1024 * 1024 * 1024,
   /** Bytes of a session that go into one frame, unless a single message is larger. */
   transferFrameBytes: 48 * 1024,
   /** The same of what follows a session, of which the next frame goes when the last one is on the other's disk. */

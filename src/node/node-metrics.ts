@@ -119,6 +119,11 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
       read: () => coordinator.claimStats.takeovers.read(),
     },
     counter(
+      'session_channel_flooded',
+      'Links closed because a member sent more about sessions, as requests for them, than one may.',
+      () => coordinator.sessionFloods,
+    ),
+    counter(
       'session_handoffs',
       'Times the owner of a session was asked through the coordination store, for want of a link to it.',
       () => coordinator.sessionHandoffs.asked,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { SessionChannel } from '../../coordination/session-channel.ts'
 import { SimPeerNetwork, type SimPeerTransport } from '../../sim/ports/sim-peer-network.ts'
 import { VirtualClock } from '../../sim/ports/virtual-clock.ts'
+import { limits } from '../../src/core/limits.ts'
 
 describe('SessionChannel', () => {
   let clock: VirtualClock
@@ -17,8 +18,8 @@ describe('SessionChannel', () => {
     const network = new SimPeerNetwork(clock)
     here = network.transport('here')
     there = network.transport('there')
-    channel = new SessionChannel(here)
-    sender = new SessionChannel(there)
+    channel = new SessionChannel(here, clock)
+    sender = new SessionChannel(there, clock)
     here.start('here', 1)
     there.start('there', 2)
     here.setMembers([{ nodeId: 'there', incarnation: 2, ...there.self }])
@@ -60,5 +61,58 @@ describe('SessionChannel', () => {
       await clock.advance(1.5)
       assert.equal(here.isUp('there'), false)
     })
+  }
+
+  /** As fast as the link takes them; 40 bytes each, unless `bytes` are given. */
+  async function send(
+    count: number,
+    bytes = new TextEncoder().encode('{"v":1,"type":"greeting","text":"hello"}'),
+  ) {
+    for (let sent = 0; sent < count && here.isUp('there');) {
+      if (!there.send('here', 'session', bytes)) await clock.advance(1)
+      else if (++sent % 10_000 === 0) await clock.advance(1)
+    }
+    await clock.advance(2)
+  }
+
+  it('bears ten thousand sessions that move at once', async () => {
+    // A request, word that it has moved, and four answers to what follows, for each.
+    await send(60_000)
+    assert.ok(here.isUp('there'))
+    assert.equal(channel.flooded, 0)
+  })
+
+  it('closes the link of a member that sends without end, also after it has come back', async () => {
+    await send(limits.sessionFramesBurstMax + 10_000)
+    assert.equal(here.isUp('there'), false)
+    assert.equal(channel.flooded, 1)
+    const before = heard.length
+    assert.ok(before <= limits.sessionFramesBurstMax + limits.sessionFramesPerSecondMax)
+    await relink()
+    await send(10_000)
+    assert.equal(here.isUp('there'), false, 'what it may send is its own, not the link’s')
+    assert.equal(channel.flooded, 2)
+    await clock.advance(5000)
+    await relink()
+    await send(10_000)
+    assert.ok(here.isUp('there'), 'five seconds later it may send a hundred thousand again')
+  })
+
+  it('closes the link of a member that sends more messages than it may, unless they were asked for', async () => {
+    channel.onBytes(2, () => 'asked')
+    const chunk = new Uint8Array(16 * 1024 * 1024)
+    const enough = limits.sessionBytesBurstMax / chunk.length + 10
+    chunk[0] = 2
+    await send(enough, chunk)
+    assert.ok(here.isUp('there'))
+    chunk[0] = 3
+    channel.onBytes(3, () => true)
+    await send(enough, chunk)
+    assert.equal(here.isUp('there'), false)
+    assert.equal(channel.flooded, 1)
+  })
+
+  async function relink(): Promise<void> {
+    while (!here.isUp('there') || !there.isUp('here')) await clock.advance(1)
   }
 })

@@ -133,7 +133,7 @@ export class MoveNode {
       keys,
       nodeId,
       transport: this.transport,
-      channel: new SessionChannel(this.transport),
+      channel: new SessionChannel(this.transport, clock),
     }
     const claims: SessionClaims = new SessionClaims({
       ...context,
