@@ -56,6 +56,7 @@ export const clusterStatusSchema = z
       .object({
         connections: z.number(),
         sessions: z.number(),
+        queued: z.number().describe('Messages at QoS ≥ 1 for these clients, those in flight included.'),
         subscriptions: z.number(),
         filters: z.number(),
       })

@@ -41,7 +41,7 @@ export function renderStatus({ ready, checks, cluster }: NodeStatusView, nowMs: 
     '',
     ...table([header, ...rows]),
     '',
-    `${cluster.nodeId}: ${local.connections} clients connected, ${local.sessions} sessions, ` +
+    `${cluster.nodeId}: ${local.connections} clients connected, ${local.sessions} sessions with ${local.queued} messages, ` +
       `${local.subscriptions} subscriptions, ${local.filters} filters`,
     ...(events.length === 0 ? [] : ['', 'last events', ...table(events)]),
   ].join('\n')

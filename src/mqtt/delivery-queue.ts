@@ -38,6 +38,13 @@ export function queuedBytes(publication: Publication): number {
   return publication.payload.length + publication.topic.length + (publication.properties?.length ?? 0) + 64
 }
 
+/** What is in all queues of a node, kept by these as they change: nobody has to go through them. */
+export interface QueueTotals {
+  messages: number
+  /** As `queuedBytes` counts. */
+  bytes: number
+}
+
 export class DeliveryQueue {
   /** By packet identifier, in the order sent. */
   readonly #inflight = new Map<number, QueuedMessage>()
@@ -51,6 +58,11 @@ export class DeliveryQueue {
   #passed = -1
   /** Bytes of the messages here, as `queuedBytes` counts. */
   byteCount = 0
+  #totals: QueueTotals
+
+  constructor(totals: QueueTotals) {
+    this.#totals = totals
+  }
 
   get inflightCount(): number {
     return this.#inflight.size
@@ -62,6 +74,13 @@ export class DeliveryQueue {
 
   get size(): number {
     return this.inflightCount + this.waitingCount
+  }
+
+  /** Its session is over: what is here, and what comes, is no longer part of the totals. */
+  leaveTotals(): void {
+    this.#totals.messages -= this.size
+    this.#totals.bytes -= this.byteCount
+    this.#totals = { messages: 0, bytes: 0 }
   }
 
   /** Adds behind all others. Positions are given by `nextPosition`; a restored message brings its own, in order. */
@@ -161,7 +180,7 @@ export class DeliveryQueue {
 
   /** The client has the message in flight: it may go, its place and identifier stay until `complete`. */
   release(message: QueuedMessage): void {
-    this.#count(message, -1)
+    this.#countBytes(message, -1)
     message.publication = undefined
   }
 
@@ -194,8 +213,16 @@ export class DeliveryQueue {
     return low
   }
 
-  #count({ publication }: QueuedMessage, sign: 1 | -1): void {
-    if (publication !== undefined) this.byteCount += sign * queuedBytes(publication)
+  #count(message: QueuedMessage, sign: 1 | -1): void {
+    this.#totals.messages += sign
+    this.#countBytes(message, sign)
+  }
+
+  #countBytes({ publication }: QueuedMessage, sign: 1 | -1): void {
+    if (publication === undefined) return
+    const bytes = sign * queuedBytes(publication)
+    this.byteCount += bytes
+    this.#totals.bytes += bytes
   }
 
   #shift(): QueuedMessage {

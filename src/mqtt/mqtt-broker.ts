@@ -68,6 +68,7 @@ export class MqttBroker {
       retainedFromFuture: 0,
       barriersMissed: 0,
       subscriptionsOverQuota: 0,
+      queued: { messages: 0, bytes: 0 },
     }
     const { stats } = this
     this.#scheduler = new OutputScheduler(ports.clock)

@@ -14,6 +14,7 @@ import type { SessionJournal } from '../core/ports/session-journal.ts'
 import type { SessionOwnership } from '../core/ports/session-ownership.ts'
 import type { BarrierLevel } from './barrier-level.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import type { QueueTotals } from './delivery-queue.ts'
 import type { OutputScheduler } from './output-scheduler.ts'
 import type { RetainedMessages } from './retained-messages.ts'
 import type { SessionRegistry } from './session-registry.ts'
@@ -66,7 +67,7 @@ export interface MqttOptions {
   readonly barrierTimeoutMs: number
 }
 
-/** Counters since the start of the node; names and meanings as exported in metrics. */
+/** Counters since the start of the node, and what is queued now; names and meanings as exported in metrics. */
 export interface MqttStats {
   connectionsAccepted: number
   connectionsClosed: number
@@ -92,6 +93,8 @@ export interface MqttStats {
   barriersMissed: number
   /** Subscriptions refused because their session had too many, or too many levels behind wildcards. */
   subscriptionsOverQuota: number
+  /** At QoS ≥ 1 for the clients of all sessions, those in flight included. */
+  readonly queued: QueueTotals
 }
 
 /** Everything the MQTT side of a node shares. Handlers name the few they use with `Pick`. */

@@ -175,6 +175,7 @@ export class Session implements LocalDelivery {
   withdraw(): void {
     this.subscriptions.unroute()
     this.arrival?.end()
+    this.#queue?.leaveTotals()
     this.#queue = undefined
     this.#isEnded = true
   }
@@ -367,7 +368,11 @@ export class Session implements LocalDelivery {
   }
 
   #messages(): DeliveryQueue {
-    return (this.#queue ??= new DeliveryQueue())
+    if (this.#queue === undefined) {
+      this.#queue = new DeliveryQueue(this.#services.stats.queued)
+      if (this.#isEnded) this.#queue.leaveTotals()
+    }
+    return this.#queue
   }
 }
 

@@ -54,6 +54,7 @@ export function describeCluster({ broker, transport, events, options }: ClusterV
     local: {
       connections,
       sessions,
+      queued: mqtt.stats.queued.messages,
       subscriptions: localIndex.subscriptionCount,
       filters: localIndex.filterCount,
     },

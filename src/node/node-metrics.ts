@@ -26,6 +26,16 @@ export function nodeMetrics(broker: BrokerNode): Metric[] {
   return [
     gauge('mqtt_connections', 'Open client connections.', () => sessions.connectionCount),
     gauge('mqtt_sessions', 'Sessions held here, connected or not.', () => sessions.sessionCount),
+    gauge(
+      'mqtt_queued_messages',
+      'Messages at QoS ≥ 1 for the clients of all sessions here, connected or not, those in flight included.',
+      () => stats.queued.messages,
+    ),
+    gauge(
+      'mqtt_queued_bytes',
+      'Bytes of these messages: topic, payload, properties and 64 for each, as the bound of a queue counts.',
+      () => stats.queued.bytes,
+    ),
     counter('mqtt_connections_accepted', 'Client connections accepted.', () => stats.connectionsAccepted),
     counter(
       'mqtt_connections_closed',

@@ -41,7 +41,7 @@ export class FakeNode implements NodeStatusSource {
       suspended: false,
       leader: undefined,
       members: [],
-      local: { connections: 1, sessions: 2, subscriptions: 3, filters: 4 },
+      local: { connections: 1, sessions: 2, queued: 5, subscriptions: 3, filters: 4 },
       events: [{ atMs: 5, event: 'member-joined', nodeId: 'node-1', detail: 'incarnation 7' }],
     }
   }

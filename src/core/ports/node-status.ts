@@ -67,6 +67,8 @@ export interface ClusterStatus {
   readonly local: {
     readonly connections: number
     readonly sessions: number
+    /** Messages at QoS ≥ 1 for the clients of these sessions, those in flight included. */
+    readonly queued: number
     readonly subscriptions: number
     readonly filters: number
   }
