@@ -385,6 +385,19 @@ describe('A session that moves between nodes', function () {
       assert.deepEqual(more, range(number).slice(Number(first) + 1))
     })
 
+    it('waits two seconds at most until all nodes know what it has subscribed to', async () => {
+      a.routeDelayMs = 60_000
+      const client = acknowledging(a.dial('x'))
+      await cluster.advance(20)
+      subscribe(client, 't/#', 2)
+      await cluster.advance(20)
+      const again = acknowledging(b.dial('x'))
+      await cluster.advance(1900)
+      assert.equal(presentOf(again), undefined)
+      await cluster.advance(200)
+      assert.equal(presentOf(again), true)
+    })
+
     it('gets nothing that has expired while it waited to be handed over', async () => {
       a.routeDelayMs = 1500
       const client = acknowledging(a.dial('x'))
