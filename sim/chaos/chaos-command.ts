@@ -106,8 +106,8 @@ async function runSeed(
   seed: number,
   run: (options: ChaosOptions) => Promise<ChaosResult>,
 ): Promise<SeedRun> {
-  const { nodes, minutes, isRoaming, keptFaults } = plan
-  const options = { seed, nodes, minutes, isRoaming, keptFaults }
+  const { nodes, minutes, isRoaming, isOperated, keptFaults } = plan
+  const options = { seed, nodes, minutes, isRoaming, isOperated, keptFaults }
   const result = await run(options)
   if (result.violations.length === 0) return { result, failure: undefined }
   const faults = plan.isShrinking ? await shrink(options, result, run) : undefined
@@ -169,6 +169,7 @@ function failureOf(
     ...(plan.nodes === 3 ? [] : [`--nodes ${plan.nodes}`]),
     ...(plan.minutes === 1 ? [] : [`--minutes ${plan.minutes}`]),
     ...(plan.isRoaming ? [] : ['--clients sticky']),
+    ...(plan.isOperated === true ? ['--operator'] : []),
     ...(kept === undefined ? [] : [`--faults ${kept.join(',') || 'none'}`]),
   ]
   return {

@@ -24,6 +24,8 @@ export interface ChaosOptions {
   readonly minutes: number
   /** Clients go from node to node, and their sessions with them. */
   readonly isRoaming: boolean
+  /** An operator switches the subscription mode, drains and restarts nodes meanwhile. */
+  readonly isOperated?: boolean | undefined
   /** Which of the faults the seed draws befall it, by index; undefined: all. */
   readonly keptFaults?: readonly number[] | undefined
   readonly isDetailed?: boolean | undefined
@@ -87,7 +89,13 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
   const random = world.random('faults')
   const meanGapMs = MEAN_GAPS_MS[random.uint32() % MEAN_GAPS_MS.length] as number
   const nodeIds = world.nodes.map(({ nodeId }) => nodeId)
-  const planned = planFaults(random, { nodeIds, fromMs: QUIET_MS, toMs: QUIET_MS + chaosMs, meanGapMs })
+  const planned = planFaults(random, {
+    nodeIds,
+    fromMs: QUIET_MS,
+    toMs: QUIET_MS + chaosMs,
+    meanGapMs,
+    isOperated: options.isOperated,
+  })
   const faults = planned.filter((_, index) => options.keptFaults?.includes(index) ?? true)
   const injector = new FaultInjector(world, faults)
   for (const node of world.nodes) node.boot()

@@ -141,6 +141,15 @@ export class FaultInjector {
       case 'store-compacts':
         service.state.compact(service.state.revision)
         return () => undefined
+      case 'mode-set':
+        this.#world.node(fault.node).setMode('etcd')
+        return () => this.#world.node(fault.node).setMode('gossip')
+      case 'drain':
+        this.#world.node(fault.node).drain()
+        return () => this.#world.node(fault.node).cancelDrain()
+      case 'restart':
+        this.#world.node(fault.node).restart()
+        return () => undefined
       case 'clock-jump':
         this.#world.jumpWallClock(fault.node, fault.byMs)
         return () => this.#world.jumpWallClock(fault.node, -fault.byMs)

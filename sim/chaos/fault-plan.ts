@@ -22,6 +22,7 @@ export type Fault = { readonly atMs: number; readonly durationMs: number } & (
         | 'clients-cut'
       readonly node: NodeId
     }
+  | { readonly kind: OperatorAction; readonly node: NodeId }
   | {
       readonly kind: 'partition' | 'one-way' | 'slow-link' | 'clogged-link'
       readonly node: NodeId
@@ -39,6 +40,9 @@ export type Fault = { readonly atMs: number; readonly durationMs: number } & (
         | 'kill-all'
     }
 )
+
+/** What an operator does to a live cluster, which must be no fault at all. */
+type OperatorAction = 'mode-set' | 'drain' | 'restart'
 
 export type FaultKind = Fault['kind']
 
@@ -72,6 +76,13 @@ const kinds: readonly (readonly [kind: FaultKind, weight: number, fromMs: number
   ['disk-rot', 2, 1000, 15_000],
 ]
 
+/** In runs with an operator. */
+const operatorKinds: typeof kinds = [
+  ['mode-set', 25, 200, 20_000],
+  ['drain', 15, 500, 20_000],
+  ['restart', 15, 1, 1],
+]
+
 export function planFaults(
   random: Random,
   {
@@ -79,17 +90,20 @@ export function planFaults(
     fromMs,
     toMs,
     meanGapMs,
+    isOperated = false,
   }: {
     readonly nodeIds: readonly NodeId[]
     readonly fromMs: number
     readonly toMs: number
     readonly meanGapMs: number
+    /** Whether an operator switches modes, drains and restarts nodes meanwhile. */
+    readonly isOperated?: boolean | undefined
   },
 ): readonly Fault[] {
   const faults: Fault[] = []
   // Some runs know few kinds, so that each is seen by itself and in every pair.
   const drawn = kinds.filter(() => random.fraction() < 0.5)
-  const allowed = drawn.length === 0 ? kinds : drawn
+  const allowed = [...(drawn.length === 0 ? kinds : drawn), ...(isOperated ? operatorKinds : [])]
   const total = allowed.reduce((sum, [, weight]) => sum + weight, 0)
   const gap = (): number => -Math.log(1 - random.fraction()) * meanGapMs
   for (let atMs = fromMs + gap(); atMs < toMs; atMs += gap()) {
@@ -119,6 +133,10 @@ export function describeFault(fault: Fault): string {
       return `clock-jump ${fault.node} by ${Math.round(fault.byMs)} ms${lasting}`
     case 'disk-rot':
       return `disk-rot ${fault.node}: a bit of a record flips, and is mended after ${(fault.durationMs / 1000).toFixed(2)} s`
+    case 'mode-set':
+      return `mode-set on ${fault.node}: to etcd${lasting}, then to gossip`
+    case 'restart':
+      return `restart ${fault.node}: it drains, stops and starts again`
     case 'store-restored':
       return 'store-restored from the backup made when everything was well'
     case 'store-down':

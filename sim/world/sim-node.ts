@@ -8,6 +8,8 @@ import { StoreSize } from '../../coordination/store-size.ts'
 import { errorMessage } from '../../src/core/errors.ts'
 import type { NodeId } from '../../src/core/ids.ts'
 import type { LogFields, Logger } from '../../src/core/ports/logger.ts'
+import type { Store } from '../../src/core/ports/store.ts'
+import type { SubscriptionMode } from '../../src/core/ports/subscription-mode.ts'
 import { TAIL_LATE } from '../../src/mqtt/session-arrivals.ts'
 import { BrokerNode } from '../../src/node/broker-node.ts'
 import { JournalWriter } from '../../src/storage/journal-writer.ts'
@@ -26,6 +28,9 @@ import { StoreClient } from './store-client.ts'
 import type { World } from './world.ts'
 
 const RESTART_MS = 1000
+/** A node that is told to stop drains for so long at most. */
+const DRAIN_MS = 10_000
+const DRAIN = { ratePerSecond: 100, isForced: false }
 
 /** One process's life. */
 interface SimProcess {
@@ -34,6 +39,7 @@ interface SimProcess {
   readonly transport: MeshTransport
   readonly gossip: GossipMember
   readonly storeClient: StoreClient
+  readonly store: Store
   readonly sockets: Set<ClientSocket>
 }
 
@@ -112,7 +118,7 @@ export class SimNode {
       },
       nodeOptions(this.nodeId, this.#world.mode),
     )
-    const process = { clock, broker, transport, gossip, storeClient, sockets: new Set<ClientSocket>() }
+    const process = { clock, broker, transport, gossip, storeClient, store, sockets: new Set<ClientSocket>() }
     this.#process = process
     this.#world.onProcess(broker)
     const end = (why: string): void => {
@@ -161,6 +167,44 @@ export class SimNode {
       toMs: this.#world.clock.now(),
     })
     this.#process.clock.continue(isSuspension)
+  }
+
+  /** `grapevine mode set`; it may be refused. */
+  setMode(mode: SubscriptionMode): void {
+    this.#operate(async ({ broker }) => {
+      const { isAccepted } = await broker.control.setMode(mode)
+      this.#world.trace.note(this.nodeId, `${isAccepted ? 'accepts' : 'refuses'} the mode ${mode}`)
+    })
+  }
+
+  /** `grapevine drain`. */
+  drain(): void {
+    this.#operate(({ broker }) => void broker.control.drain(DRAIN))
+  }
+
+  cancelDrain(): void {
+    this.#operate(({ broker }) => void broker.control.cancelDrain())
+  }
+
+  /** SIGTERM, upon which it drains; started again by its supervisor. */
+  restart(): void {
+    this.#operate(async process => {
+      const { broker, store } = process
+      await broker.control.drainWithin(DRAIN, DRAIN_MS)
+      await broker.stop()
+      await store.close()
+      if (this.#process === process) this.crash('it was told to stop')
+    })
+  }
+
+  /** What the operator is told of a store that cannot be reached changes nothing. */
+  #operate(task: (process: SimProcess) => Promise<void> | void): void {
+    const process = this.#process
+    process?.clock.deliver(() => {
+      Promise.resolve(task(process)).catch((error: unknown) =>
+        this.#world.trace.note(this.nodeId, `the operator is told: ${errorMessage(error)}`),
+      )
+    })
   }
 
   jumpWallClock(byMs: number): void {

@@ -42,7 +42,7 @@ describe('grapevine sim chaos', function () {
 })
 
 describe('The length of a simulated run', () => {
-  const given = { nodes: '3', minutes: undefined, hours: undefined, clients: 'roaming', json: false }
+  const given = { nodes: '3', minutes: undefined, hours: undefined, clients: 'roaming', operator: false, json: false }
 
   it('is what --hours or --minutes say, or a minute', () => {
     assert.equal(runOf({ ...given, hours: '2' }).minutes, 120)

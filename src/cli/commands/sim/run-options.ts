@@ -7,6 +7,7 @@ export interface RunArguments {
   readonly minutes: string | undefined
   readonly hours: string | undefined
   readonly clients: string
+  readonly operator: boolean
   readonly json: boolean
 }
 
@@ -33,13 +34,19 @@ export const runOptions = {
     default: 'roaming',
     describe: 'whether clients go from node to node, and their sessions with them, or keep to one',
   },
+  operator: {
+    type: 'boolean',
+    default: false,
+    describe: 'an operator switches the subscription mode, drains and restarts brokers meanwhile',
+  },
   json: { type: 'boolean', default: false, describe: 'one JSON document on stdout' },
 } as const
 
-export function runOf({ nodes, minutes, hours, clients }: RunArguments): {
+export function runOf({ nodes, minutes, hours, clients, operator }: RunArguments): {
   nodes: number
   minutes: number
   isRoaming: boolean
+  isOperated: boolean
 } {
   if (minutes !== undefined && hours !== undefined)
     throw new UsageError('minutes and hours are the same length: give one of them')
@@ -50,5 +57,6 @@ export function runOf({ nodes, minutes, hours, clients }: RunArguments): {
         ? wholeNumber('minutes', minutes ?? '1', 1, 600)
         : 60 * wholeNumber('hours', hours, 1, 24),
     isRoaming: clients === 'roaming',
+    isOperated: operator,
   }
 }
