@@ -147,14 +147,19 @@ export class ForwardPeers {
   }
 
   #onGone(nodeId: NodeId, peer: ForwardPeer): void {
-    if (peer.isLeaving) {
+    // What was not read back from the outbox would be lost for shared subscriptions; it is refused when the node is back.
+    if (peer.isLeaving && peer.queue.isInMemory) {
+      // It has accepted all that it gave to a member.
+      const shared = peer.queue.takeBack(({ frame }) => isForGroup(frame))
       this.#discard(nodeId, peer)
+      for (const undelivered of shared) this.#listener.onTakenBack(nodeId, undelivered)
       return
     }
     peer.cancelWatch()
     // QoS 2 never to two members [MQTT-4.8.2-5].
     const shared = peer.queue.takeBack(
-      ({ frame, isSent }) => isForGroup(frame) && !(isSent && qosOf(frame) === 2),
+      ({ frame, isSent, position }) =>
+        position === 0 && isForGroup(frame) && !(isSent && qosOf(frame) === 2),
     )
     this.#setAway(nodeId, peer)
     for (const undelivered of shared) this.#listener.onTakenBack(nodeId, undelivered)

@@ -155,17 +155,18 @@ export class OutgoingForwards {
     return this.#entries.find((entry, index) => index >= this.#head && entry.sequence === sequence)
   }
 
-  /** Takes out those in memory alone that `isWanted` says; without them there are gaps. To be called while no link is up. */
+  /** Takes out those that `isWanted` says; without them there are gaps. Nothing may be sent before the next `rewind`. */
   extract(isWanted: (entry: OutgoingForward) => boolean): OutgoingForward[] {
     const taken: OutgoingForward[] = []
     const kept: OutgoingForward[] = []
     this.#entries.forEach((entry, index) => {
       if (index < this.#head) return
-      const isTaken = entry.position === 0 && isWanted(entry)
+      const isTaken = isWanted(entry)
       ;(isTaken ? taken : kept).push(entry)
       if (isTaken) this.byteCount -= entry.frame.length
     })
-    this.#unstored -= this.#head
+    const unstored = kept.findIndex(({ position }) => position === 0)
+    this.#unstored = unstored === -1 ? kept.length : unstored
     this.#entries = kept
     this.#head = this.#cursor = 0
     return taken

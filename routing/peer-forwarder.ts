@@ -163,8 +163,12 @@ export class PeerForwarder implements Forwarder {
     this.#flushes.changed()
   }
 
-  /** Tells the peers that this life ends and nothing need be kept for it: there are no sessions to come back to. */
+  /**
+   * Tells the peers that this life ends and nothing need be kept for it: there are no sessions to come back to. What it has not
+   * accepted before that was given to nobody here.
+   */
   farewell(): void {
+    this.#receiver.tellAccepted()
     for (const nodeId of this.#links.keys()) this.#components.transport.send(nodeId, 'forward', forgetFrame())
   }
 

@@ -196,7 +196,12 @@ export class PeerQueue {
     return { frame, expiresAtMs, acceptance, attempt }
   }
 
-  /** Takes back, before the node is away, what is in memory alone and `isWanted`. */
+  /** Whether everything that waits is in memory, be it in the outbox as well. */
+  get isInMemory(): boolean {
+    return this.#outbox.unreadCount === 0 && this.#held.length === 0
+  }
+
+  /** Takes back what is in memory and `isWanted`, before the node is away or, if some lies in the outbox, all else is discarded. */
   takeBack(isWanted: (entry: OutgoingForward) => boolean): readonly Undelivered[] {
     const taken = this.#outgoing.extract(isWanted)
     this.#added -= taken.length

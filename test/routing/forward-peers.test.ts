@@ -54,6 +54,41 @@ describe('ForwardPeers', () => {
     assert.equal(a.kept, 0)
   })
 
+  it('gives to another node what was for a shared subscription of one that leaves and holds nothing', async () => {
+    const acceptance = new CountedAcceptance()
+    const returned: string[] = []
+    a.forwarder.onUndelivered((nodeId, { payload }, { group }) => {
+      assert.deepEqual([nodeId, group, a.forwarder.members], ['b', 'g', []])
+      returned.push(String(payload))
+    })
+    for (const qos of [1, 2] as const)
+      a.forwarder.forwardToGroup('b', publication(`${qos}`, qos), { group: 'g', filter: 't' }, acceptance, 0)
+    a.forwarder.forward('b', publication('for nobody', 1), acceptance)
+    b.forwarder.farewell()
+    b.forwarder.stop()
+    await clock.advance(50)
+    a.know()
+    assert.deepEqual(returned, ['1', '2'])
+    assert.equal(acceptance.outstanding, 0)
+    assert.equal(a.forwarder.stats.abandoned, 1)
+  })
+
+  it('gives it to another node though it lies in the outbox as well', async () => {
+    const returned: string[] = []
+    a.forwarder.onUndelivered((_, { payload }) => void returned.push(String(payload)))
+    b.forwarder.farewell()
+    b.forwarder.stop()
+    await clock.advance(10)
+    for (const text of ['1', '2', '3'])
+      a.forwarder.forwardToGroup('b', publication(text, 1), { group: 'g', filter: 't' }, undefined, 0)
+    await clock.advance(1500)
+    assert.equal(a.forwarder.peers.queues()[0]?.outboxMessages, 3)
+    a.know()
+    assert.deepEqual(returned, ['1', '2', '3'])
+    await clock.advance(10)
+    assert.equal(a.kept, 0)
+  })
+
   it('forgets the node longest gone, and counts what waits for it, when too many are away', () => {
     const { peers, stats } = a.forwarder
     a.know()
