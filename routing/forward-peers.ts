@@ -158,8 +158,7 @@ export class ForwardPeers {
     peer.cancelWatch()
     // QoS 2 never to two members [MQTT-4.8.2-5].
     const shared = peer.queue.takeBack(
-      ({ frame, isSent, position }) =>
-        position === 0 && isForGroup(frame) && !(isSent && qosOf(frame) === 2),
+      ({ frame, isSent, position }) => position === 0 && isForGroup(frame) && !(isSent && qosOf(frame) === 2),
     )
     this.#setAway(nodeId, peer)
     for (const undelivered of shared) this.#listener.onTakenBack(nodeId, undelivered)

@@ -33,6 +33,10 @@ export class ClientDirectory {
     return this.#registry.sessionCount
   }
 
+  get isExpecting(): boolean {
+    return this.#registry.isExpecting
+  }
+
   /** Messages of ended sessions that other members of their shared subscriptions do not have yet. */
   get estateCount(): number {
     return this.#registry.estates.count

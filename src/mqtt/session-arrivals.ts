@@ -78,6 +78,11 @@ export class SessionArrivals {
     if (this.#staged.delete(clientId)) this.#services.journal.discardStaged(clientId)
   }
 
+  /** Whether there are some that may be in force by their records. */
+  get hasStaged(): boolean {
+    return this.#staged.size > 0
+  }
+
   isStaged(clientId: ClientId): boolean {
     return this.#staged.has(clientId)
   }

@@ -76,6 +76,10 @@ export class SessionEstablisher {
     return this.#claims.has(clientId)
   }
 
+  get isClaimingAny(): boolean {
+    return this.#claims.size > 0
+  }
+
   /** Another node got the session, or it ends: no CONNACK leaves for it. */
   cancel(clientId: ClientId): void {
     this.#pending.cancel(clientId)

@@ -69,6 +69,16 @@ export class SessionRegistry {
     return this.#sessions.size
   }
 
+  /** Whether more may turn out to be this node's: claims are under way, or some are staged. */
+  get isExpecting(): boolean {
+    return this.establisher.isClaimingAny || this.moves.arrivals.hasStaged
+  }
+
+  /** Whether nothing here is anybody's who may come back for it. */
+  get isEmpty(): boolean {
+    return this.sessionCount === 0 && !this.isExpecting && this.estates.count === 0
+  }
+
   /** Every session held here, by client id; live. */
   get sessions(): ReadonlyMap<ClientId, Session> {
     return this.#sessions

@@ -269,7 +269,7 @@ export class BrokerNode implements NodeStatusSource {
     this.retainedSync.stop()
     this.retainedPlacement.stop()
     // With sessions on disk the others keep what is sent to them; with outboxes they wait for what is in those.
-    const holdsNothing = this.mqtt.sessions.sessionCount === 0 && this.forwarder.owesNothing
+    const holdsNothing = this.mqtt.sessions.isEmpty && this.forwarder.owesNothing
     if (hadJoined && holdsNothing) this.forwarder.farewell()
     this.forwarder.stop()
     if (hadJoined) await this.coordinator.leave(holdsNothing)

@@ -18,6 +18,8 @@ import type { SessionOwnership } from '../core/ports/session-ownership.ts'
 export interface DrainableClients {
   readonly connectionCount: number
   readonly sessionCount: number
+  /** Whether CONNECTs under way may still bring sessions. */
+  readonly isExpecting: boolean
   /** Sessions held; may be continued later, and then leaves out those gone meanwhile. */
   held(): Iterator<{ readonly clientId: ClientId; readonly isConnected: boolean }, unknown>
   holds(clientId: ClientId): boolean
@@ -176,6 +178,7 @@ export class Drain {
     const { clients, backlog } = this.#ports
     if (this.#options === undefined || this.#isDrained) return undefined
     if (targets.length === 0) return 'another member to be ready: the sessions have nowhere to go'
+    if (clients.sessionCount === 0 && clients.isExpecting) return 'sessions that may still arrive'
     if (clients.sessionCount === 0) return `members to accept ${backlog().messagesForMembers} messages`
     if (this.#retries.size === 0) return undefined
     return `members to take ${this.#retries.size} sessions they did not take at first; each is offered again`
@@ -282,8 +285,8 @@ export class Drain {
 
   #checkDrained(): void {
     const { clients, backlog, logger } = this.#ports
-    const isDrained =
-      clients.sessionCount === 0 && this.#offered.size === 0 && backlog().messagesForMembers === 0
+    const hasSessions = clients.sessionCount > 0 || clients.isExpecting
+    const isDrained = !hasSessions && this.#offered.size === 0 && backlog().messagesForMembers === 0
     if (isDrained && !this.#isDrained) {
       this.#retries.clear()
       logger.info('drained: nothing is left to hand over, the node may be stopped', {
@@ -291,7 +294,6 @@ export class Drain {
         sessionsMoved: this.#sessionsMoved,
       })
     }
-    // A CONNECT that was under way at the start may still bring a session.
     this.#isDrained = isDrained
     if (isDrained) this.#end()
   }

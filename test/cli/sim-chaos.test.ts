@@ -42,7 +42,14 @@ describe('grapevine sim chaos', function () {
 })
 
 describe('The length of a simulated run', () => {
-  const given = { nodes: '3', minutes: undefined, hours: undefined, clients: 'roaming', operator: false, json: false }
+  const given = {
+    nodes: '3',
+    minutes: undefined,
+    hours: undefined,
+    clients: 'roaming',
+    operator: false,
+    json: false,
+  }
 
   it('is what --hours or --minutes say, or a minute', () => {
     assert.equal(runOf({ ...given, hours: '2' }).minutes, 120)

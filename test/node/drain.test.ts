@@ -24,6 +24,7 @@ class DrainHarness {
   refusesConnects = false
   leads = true
   messagesForMembers = 0
+  isExpecting = false
   /** How a member answers an offer. */
   answer: (clientId: ClientId, nodeId: NodeId) => boolean | Promise<boolean> = () => true
   offersUnderWay = 0
@@ -43,6 +44,9 @@ class DrainHarness {
         },
         get sessionCount() {
           return sessions.size
+        },
+        get isExpecting() {
+          return harness.isExpecting
         },
         held: () => sessions.values(),
         holds: clientId => sessions.has(clientId),
@@ -210,6 +214,17 @@ describe('Drain', () => {
     assert.equal(node.state, 'draining')
     take(true)
     await node.clock.advance(100)
+    assert.equal(node.state, 'drained')
+  })
+
+  it('is not drained while a CONNECT under way may still bring a session', async () => {
+    const node = new DrainHarness()
+    node.isExpecting = true
+    node.start()
+    assert.equal(node.state, 'draining')
+    assert.match(node.drain.status().waitingFor ?? '', /may still arrive/)
+    node.isExpecting = false
+    await node.clock.advance(200)
     assert.equal(node.state, 'drained')
   })
 
