@@ -55,8 +55,9 @@ export class OwnershipCheck {
    * Rejects with COORDINATION_UNAVAILABLE, also when the store is replaced meanwhile.
    */
   async findSuperseded(sessions: readonly OwnedSession[]): Promise<ClientId[]> {
-    const { epoch, claims } = this.#components
+    const { epoch, claims, registration } = this.#components
     const { current } = epoch
+    claims.start(registration.incarnation, current)
     const superseded = await (epoch.claimed === current ? this.#readBack(sessions) : claims.reclaimAll())
     // What the store said that came in its place says nothing of what it was asked for.
     if (epoch.current !== current)
@@ -71,6 +72,7 @@ export class OwnershipCheck {
     const { clock, logger, nodeId, leaseTtlMs } = this.#components
     const { current } = epoch
     const { incarnation } = registration
+    claims.start(incarnation, current)
     if (epoch.claimed === current) {
       this.#publishedWills = await claims.findPublishedWills()
       const taken = await findTaken(store, keys, { nodeId, incarnation }, claims.owned())
@@ -81,7 +83,6 @@ export class OwnershipCheck {
       return [...taken, ...left.filter(clientId => superseded.has(clientId))]
     }
     promises.reset()
-    claims.start(incarnation, current)
     const lost = [...(await claims.reclaimAll())]
     if (presence.mayHaveLost) {
       await pause(clock, Math.max(0, epoch.replacedMs + leaseTtlMs - clock.now()))

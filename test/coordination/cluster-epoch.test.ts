@@ -109,6 +109,26 @@ describe('ClusterEpoch', () => {
     assert.match(a.logger.lines.join('\n'), /restored from a backup, or emptied/)
   })
 
+  it('is that of the claims of a node that has nothing stored, and finds that out while it registers again', async () => {
+    const [a] = (await startWithDisks('a', 'b')) as [SimNode, SimNode]
+    const looked = Promise.withResolvers<undefined>()
+    const transact = a.store.transact.bind(a.store)
+    a.store.transact = async transaction => {
+      const writesMember = transaction.success.some(op => op.type === 'put' && op.key.includes('/members/'))
+      if (writesMember) await looked.promise
+      return transact(transaction)
+    }
+    cluster.replaceStore()
+    await until(cluster, 'a knows of it', () => a.coordinator.epoch === 2)
+    assert.deepEqual(await cluster.settled(a.coordinator.verifyStored([])), [])
+    looked.resolve(undefined)
+    await until(cluster, 'a is back', () => a.coordinator.mayAcknowledge())
+    await cluster.advance(LEASE_TTL_MS)
+    const answer = await cluster.settled(a.claim('x'))
+    assert.ok(answer.status === 'claimed')
+    assert.equal(answer.token.epoch, 2)
+  })
+
   it('rises when an older backup is restored in flight, and what was claimed since is claimed again', async () => {
     const nodes = await startWithDisks('a', 'b')
     const [a, b] = nodes as [SimNode, SimNode]
