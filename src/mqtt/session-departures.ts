@@ -54,6 +54,8 @@ export class SessionDepartures {
     if (!isOwnedUnder(session, token)) return 'nothing'
     if (session.departure === undefined) {
       this.#keeper.stopServing(session)
+      // Its client may be back, on the new owner, before that is heard of here. Its time counts on if the session stays.
+      this.#keeper.cancelWill(clientId)
       const restTo = session.queue.nextPosition + GAP
       session.departure = { to, nextPosition: cutOf(session) ?? restTo, restTo }
       session.queue.skipTo(restTo)

@@ -1366,6 +1366,29 @@ describe('A session that moves between nodes', function () {
     )
   })
 
+  it('fires no will that is due while its session is leaving, unless the session stays', async () => {
+    const watch = acknowledging(b.dial('watch'))
+    subscribe(watch, 'will/#', 1)
+    await cluster.advance(100)
+    const properties = { willDelayInterval: 5 }
+    const will = { topic: 'will/x', payload: Buffer.from('gone'), qos: 1 as const, retain: false, properties }
+    const client = a.dial('x', { will })
+    await cluster.advance(50)
+    client.vanish()
+    await cluster.advance(4000)
+    const { moves, sessions } = a.broker.sessions
+    const token = sessions.get('x')?.token ?? { epoch: 0, revision: 0 }
+    assert.equal(
+      moves.freeze('x', token, 'b', () => undefined),
+      'frozen',
+    )
+    await cluster.advance(3000)
+    assert.deepEqual(watch.of('publish'), [])
+    moves.thaw('x')
+    await cluster.advance(100)
+    assert.equal(watch.of('publish').length, 1)
+  })
+
   it('ends the connection of a client whose will was published while its node was taken for dead, and publishes it no more', async () => {
     const watch = acknowledging(b.dial('watch'))
     subscribe(watch, 'will/#', 1)
