@@ -50,6 +50,8 @@ export interface ControlContext {
   readonly clients: ClientDirectory
   readonly peers: Pick<ForwardPeers, 'awayNodes' | 'queues'>
   readonly interest: Pick<InterestExchange, 'recordedBytes'>
+  /** As `DrainPorts.whenUnneeded`. */
+  whenUnneeded(heard: (isUnneeded: boolean) => void): void
   /** Whether clients are served: the node has joined, and does not stop. */
   isServing(): boolean
 }

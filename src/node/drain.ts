@@ -1,6 +1,7 @@
 /**
  * Empties a node before it is stopped: no new clients, the connected ones sent away at a chosen pace, and the sessions that
- * stay behind handed to members that can take them, until none is left and the others have every message taken here.
+ * stay behind handed to members that can take them, until none is left, the others have every message taken here, and all that
+ * they sent here before they knew is answered.
  *
  * It decides who goes when and where; how a session moves is `SessionOwnership.offer`'s business, and nothing is ended here.
  * Invariants: a session is offered to one member at a time, and never while its client is connected; without a member to
@@ -54,6 +55,8 @@ export interface DrainPorts {
   readonly member: DrainableMember
   readonly ownership: Pick<SessionOwnership, 'offer'>
   readonly backlog: () => ForwardBacklog
+  /** Calls back, later: whether every member knows that nobody subscribes here, and has nothing left of what it had for this node. */
+  whenUnneeded(heard: (isUnneeded: boolean) => void): void
 }
 
 /** A session that was offered in vain. */
@@ -81,6 +84,8 @@ export class Drain {
   /** Clients that may be sent away by now, fractions included. */
   #allowance = 0
   #isDrained = false
+  /** What the others were asked when nothing was left here, and whether they have said yes; undefined: not asked since. */
+  #question: { isUnneeded: boolean } | undefined
   #cursor: Iterator<{ readonly clientId: ClientId; readonly isConnected: boolean }, unknown> | undefined
   #nextTarget = 0
   /** Monotonic ms since when there is no other member that is ready. */
@@ -141,6 +146,7 @@ export class Drain {
     this.#options = undefined
     this.#sinceMs = undefined
     this.#isDrained = false
+    this.#question = undefined
     this.#cursor = undefined
     this.#aloneSinceMs = undefined
     this.#resting.clear()
@@ -179,7 +185,10 @@ export class Drain {
     if (this.#options === undefined || this.#isDrained) return undefined
     if (targets.length === 0) return 'another member to be ready: the sessions have nowhere to go'
     if (clients.sessionCount === 0 && clients.isExpecting) return 'sessions that may still arrive'
-    if (clients.sessionCount === 0) return `members to accept ${backlog().messagesForMembers} messages`
+    const { messagesForMembers } = backlog()
+    if (clients.sessionCount === 0 && messagesForMembers === 0)
+      return 'members to say that nothing is on its way here'
+    if (clients.sessionCount === 0) return `members to accept ${messagesForMembers} messages`
     if (this.#retries.size === 0) return undefined
     return `members to take ${this.#retries.size} sessions they did not take at first; each is offered again`
   }
@@ -286,7 +295,10 @@ export class Drain {
   #checkDrained(): void {
     const { clients, backlog, logger } = this.#ports
     const hasSessions = clients.sessionCount > 0 || clients.isExpecting
-    const isDrained = !hasSessions && this.#offered.size === 0 && backlog().messagesForMembers === 0
+    const isEmpty = !hasSessions && this.#offered.size === 0 && backlog().messagesForMembers === 0
+    if (!isEmpty) this.#question = undefined
+    else if (this.#question === undefined) this.#askOthers()
+    const isDrained = this.#question?.isUnneeded === true
     if (isDrained && !this.#isDrained) {
       this.#retries.clear()
       logger.info('drained: nothing is left to hand over, the node may be stopped', {
@@ -296,6 +308,17 @@ export class Drain {
     }
     this.#isDrained = isDrained
     if (isDrained) this.#end()
+  }
+
+  #askOthers(): void {
+    const question = { isUnneeded: false }
+    this.#question = question
+    this.#ports.whenUnneeded(isUnneeded => {
+      if (this.#question !== question) return
+      question.isUnneeded = isUnneeded
+      if (isUnneeded) this.#checkDrained()
+      else this.#question = undefined // the next step asks again
+    })
   }
 
   #end(): void {

@@ -25,6 +25,9 @@ class DrainHarness {
   leads = true
   messagesForMembers = 0
   isExpecting = false
+  /** Answers of the others. */
+  isUnneeded = true
+  askedOthers = 0
   /** How a member answers an offer. */
   answer: (clientId: ClientId, nodeId: NodeId) => boolean | Promise<boolean> = () => true
   offersUnderWay = 0
@@ -52,6 +55,10 @@ class DrainHarness {
         holds: clientId => sessions.has(clientId),
         setDraining: isDraining => (this.refusesConnects = isDraining),
         dismiss: count => this.#dismiss(count),
+      },
+      whenUnneeded: heard => {
+        this.askedOthers++
+        this.clock.defer(() => heard(this.isUnneeded))
       },
       backlog: () => ({ messagesForMembers: this.messagesForMembers, messagesForGone: 7 }),
       member: {
@@ -112,10 +119,19 @@ describe('Drain', () => {
     assert.equal(node.state, 'draining')
   })
 
-  it('is drained at once when there is nothing to hand over', () => {
+  it('is drained, when there is nothing to hand over, as soon as nothing is on its way here', async () => {
     const node = new DrainHarness()
+    node.isUnneeded = false
     node.start()
+    await node.clock.advance(1000)
+    assert.equal(node.state, 'draining')
+    assert.match(node.drain.status().waitingFor ?? '', /nothing is on its way here/)
+    node.isUnneeded = true
+    await node.clock.advance(200)
     assert.equal(node.state, 'drained')
+    const { askedOthers } = node
+    await node.clock.advance(1000)
+    assert.equal(node.askedOthers, askedOthers, 'once it is drained, nobody is asked again')
   })
 
   it('asks connected clients to go at the chosen pace, never faster', async () => {

@@ -6,6 +6,7 @@ const blocks = [
   { nodes: 3, isRoaming: false, from: 1, seeds: 25 },
   { nodes: 3, isRoaming: true, from: 1, seeds: 25 },
   { nodes: 3, isRoaming: true, from: 1, seeds: 3, keptFaults: [] },
+  { nodes: 3, isRoaming: true, isOperated: true, from: 1, seeds: 15 },
   // Here a node hears of what a session subscribed to late, and publishes for it after it has moved there.
   { nodes: 5, isRoaming: true, from: 132, seeds: 1, keptFaults: [] },
 ]
@@ -15,7 +16,8 @@ const PATIENCE_MS = 180_000
 describe('Simulated clusters under faults', () => {
   for (const block of blocks) {
     const without = block.keptFaults === undefined ? '' : ', and nothing befalls them'
-    it(`of ${block.nodes} nodes keep every invariant with clients that ${block.isRoaming ? 'go from node to node' : 'stay'}${without}`, async function () {
+    const operated = block.isOperated === true ? ', while an operator is at work' : ''
+    it(`of ${block.nodes} nodes keep every invariant with clients that ${block.isRoaming ? 'go from node to node' : 'stay'}${without}${operated}`, async function () {
       this.timeout(PATIENCE_MS + 5000)
       const plan = {
         ...block,
