@@ -84,7 +84,6 @@ export class Coordinator implements SessionOwnership {
     await this.#parts.presence.join({ ...description, claimedEpoch: claimed }, current)
     this.#parts.claims.start(this.incarnation, this.#parts.epoch.current)
     this.#parts.promises.start(this.incarnation)
-    this.#parts.handoffOwner.start(this.incarnation)
     this.#parts.epoch.start()
     await this.#parts.membership.start(this.#parts.store, this.#parts.registration.key)
     // After the members: whoever is known and comes between the two is taken for absent until the next event tells.
@@ -317,9 +316,13 @@ export class Coordinator implements SessionOwnership {
     return tokens
   }
 
-  /** Takes up the moves of sessions that an earlier life left half done. After links may come up. */
+  /**
+   * Takes up the moves of sessions that an earlier life left half done, and answers nodes without a link who ask for sessions.
+   * Once it is known what is stored and staged here, and links may come up.
+   */
   resumeMoves(): void {
     this.#parts.transfer.resume()
+    this.#parts.handoffOwner.start(this.incarnation)
   }
 
   /**

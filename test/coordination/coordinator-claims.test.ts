@@ -311,6 +311,7 @@ describe('Coordinator: claims', () => {
       await died(a)
       const again = cluster.create('a')
       await cluster.settled(again.coordinator.join(again.description))
+      again.coordinator.resumeMoves()
       assert.equal(await refused(b, 'x', kept), 'owner-unreachable', 'nobody can carry the state over')
       await claimed(b, 'x', { cleanStart: true })
       again.store.setContact('cut')

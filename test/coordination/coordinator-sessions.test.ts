@@ -5,6 +5,8 @@ import type { HistogramReading } from '../../src/core/ports/node-status.ts'
 import type { ClaimAnswer } from '../../src/core/ports/session-ownership.ts'
 import { SeededRandom } from '../../sim/ports/seeded-random.ts'
 import { until } from '../contract/harness.ts'
+import { CoordinationKeys } from '../../coordination/keys.ts'
+import { decodeHandoffAnswer, encodeHandoffRequest } from '../../coordination/handoff-record.ts'
 import { plainHolder } from './support/plain-holder.ts'
 import { LEASE_TTL_MS, plainClaim, SimCluster, SimDisk, type SimNode } from './support/sim-cluster.ts'
 
@@ -42,6 +44,26 @@ describe('Coordinator: session ownership', () => {
     const second = await claimed(a, 'x')
     assert.deepEqual(second, { ...first, resumableToken: first.token })
     assert.equal(a.store.transactions, before)
+  })
+
+  it('answers a node without a link, that asks for a session, only once it knows what is stored and staged here', async () => {
+    const [a] = (await cluster.start('a')) as [SimNode]
+    a.coordinator.serve(plainHolder(() => undefined))
+    const keys = new CoordinationKeys('test')
+    const [owner, claimant] = [a.coordinator, { nodeId: 'b', incarnation: 999 }]
+    const key = `${keys.handoffsBetween({ nodeId: 'a', incarnation: owner.incarnation }, claimant)}1`
+    const token = { epoch: 1, revision: 1 }
+    const question = encodeHandoffRequest({ clientId: 'x', token, cleanStart: false, reaches: [] })
+    const { leaseId } = await cluster.settled(a.store.grantLease(LEASE_TTL_MS))
+    const success = [{ type: 'put', key, value: question, leaseId } as const]
+    await cluster.settled(a.store.transact({ compare: [], success, failure: [] }))
+    const answer = (): string | undefined =>
+      decodeHandoffAnswer(cluster.service.state.get(key)?.value ?? new Uint8Array(0))
+    await cluster.advance(1000)
+    assert.equal(answer(), undefined)
+    owner.resumeMoves()
+    await cluster.advance(1000)
+    assert.equal(answer(), 'consent')
   })
 
   it('takes a session from a live owner only after it has stopped serving it', async () => {
