@@ -314,7 +314,8 @@ export class FeedWriter {
   /** Until `ms` have passed, or something changed. */
   #pause(ms: number): Promise<void> {
     return new Promise(resolve => {
-      const timer = this.#components.clock.schedule(Math.max(0, ms), resolve)
+      // What rounding leaves over may be too little to move a clock at all.
+      const timer = this.#components.clock.schedule(Math.max(1, ms), resolve)
       this.#wake = () => {
         timer.cancel()
         resolve()

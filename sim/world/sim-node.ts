@@ -41,6 +41,8 @@ interface SimProcess {
   readonly storeClient: StoreClient
   readonly store: Store
   readonly sockets: Set<ClientSocket>
+  /** It was told to stop. */
+  isStopping: boolean
 }
 
 export class SimNode {
@@ -118,7 +120,16 @@ export class SimNode {
       },
       nodeOptions(this.nodeId, this.#world.mode),
     )
-    const process = { clock, broker, transport, gossip, storeClient, store, sockets: new Set<ClientSocket>() }
+    const process = {
+      clock,
+      broker,
+      transport,
+      gossip,
+      storeClient,
+      store,
+      sockets: new Set<ClientSocket>(),
+      isStopping: false,
+    }
     this.#process = process
     this.#world.onProcess(broker)
     const end = (why: string): void => {
@@ -189,6 +200,8 @@ export class SimNode {
   /** SIGTERM, upon which it drains; started again by its supervisor. */
   restart(): void {
     this.#operate(async process => {
+      if (process.isStopping) return
+      process.isStopping = true
       const { broker, store } = process
       await broker.control.drainWithin(DRAIN, DRAIN_MS)
       await broker.stop()
