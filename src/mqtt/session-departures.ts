@@ -51,7 +51,7 @@ export class SessionDepartures {
   ): FreezeAnswer {
     const session = this.#keeper.get(clientId)
     if (session?.isJournaled !== true || session.expiryIntervalSeconds === 0) return 'nothing'
-    if (!isOwnedUnder(session, token)) return 'nothing'
+    if (!isOwnedUnder(session, token)) return isClaimedAgain(session, token) ? 'busy' : 'nothing'
     if (session.departure === undefined) {
       this.#keeper.stopServing(session)
       // Its client may be back, on the new owner, before that is heard of here. Its time counts on if the session stays.
@@ -205,6 +205,11 @@ function isWhole(message: QueuedMessage): message is QueuedMessage & QueuedRecor
 function isOwnedUnder(session: Session, token: FencingToken): boolean {
   const order = compareTokens(session.token, token)
   return order === 0 || (order < 0 && !session.isClaimed && session.departure === undefined)
+}
+
+/** A leaving one whose client was back before it was gone: the claim made then is on record, and this node has not learnt of it yet. */
+function isClaimedAgain(session: Session, token: FencingToken): boolean {
+  return session.departure !== undefined && compareTokens(session.token, token) < 0
 }
 
 function partOf(debt: Debt): SessionPart {

@@ -1366,6 +1366,19 @@ describe('A session that moves between nodes', function () {
     )
   })
 
+  it('is not given away without its state by a node that does not know yet that it claimed it again', async () => {
+    a.dial('x')
+    await cluster.advance(50)
+    const { moves, sessions } = a.broker.sessions
+    const token = sessions.get('x')?.token ?? { epoch: 0, revision: 0 }
+    const freeze = (under: typeof token): string => moves.freeze('x', under, 'b', () => undefined)
+    assert.equal(freeze(token), 'frozen')
+    const claimedAgain = { ...token, revision: token.revision + 1 }
+    assert.equal(freeze(claimedAgain), 'busy')
+    moves.thaw('x')
+    assert.equal(freeze(claimedAgain), 'frozen')
+  })
+
   it('fires no will that is due while its session is leaving, unless the session stays', async () => {
     const watch = acknowledging(b.dial('watch'))
     subscribe(watch, 'will/#', 1)
