@@ -50,7 +50,7 @@ type Ending = Pick<Outcome, 'unsettled' | 'retained'>
 const QUIET_MS = 6000
 /** For links to come back and queues to drain when a fault is over. */
 const AFTERMATH_MS = 8000
-/** What a clogged link has taken still comes at its pace: of each second, so many. */
+/** What a clogged link has taken still comes at its pace: of each second, mostly no more than so many. */
 const BACKLOG = 3
 const REST_STEP_MS = 5000
 /** How long a healed cluster may take to come to rest. */
@@ -118,10 +118,14 @@ async function run(world: World, options: ChaosOptions): Promise<ChaosResult> {
     retained,
     ownerships,
     storeReplacedMs: world.storeReplacedMs,
-    disturbed: faults.map(({ kind, atMs, durationMs }) => ({
-      fromMs: atMs,
-      toMs: atMs + durationMs * (kind === 'clogged-link' ? 1 + BACKLOG : 1) + AFTERMATH_MS,
-    })),
+    disturbed: [
+      ...faults.map(({ kind, atMs, durationMs }) => ({
+        fromMs: atMs,
+        toMs: atMs + durationMs * (kind === 'clogged-link' ? 1 + BACKLOG : 1) + AFTERMATH_MS,
+      })),
+      // It takes as long as that took: after a partition much is sent at once.
+      ...world.conditions.queues.map(({ fromMs, toMs }) => ({ fromMs, toMs: toMs + AFTERMATH_MS })),
+    ],
     pauses: world.pauses,
     renewals: world.renewals,
     servedDamaged: world.servedDamaged,

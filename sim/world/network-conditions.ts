@@ -21,6 +21,7 @@ export interface LatencyProfile {
 /** A direction of little bandwidth: what is sent waits for what was sent before. */
 interface Clog {
   readonly bytesPerMs: number
+  readonly sinceMs: number
   readonly freeAtMs: number
 }
 
@@ -35,6 +36,8 @@ export class NetworkConditions {
   readonly #extraMs = new Map<string, number>()
   readonly #clogs = new Map<string, Clog>()
   readonly #listeners = new Set<() => void>()
+  /** When directions had a queue that is over: until what was sent while they had little bandwidth had come. */
+  readonly queues: { readonly fromMs: number; readonly toMs: number }[] = []
 
   readonly #now: () => number
 
@@ -67,12 +70,16 @@ export class NetworkConditions {
 
   /** So few bytes get through a direction that they queue up. */
   clog(from: Site, to: Site, bytesPerMs: number): void {
-    this.#clogs.set(directionOf(from, to), { bytesPerMs, freeAtMs: this.#now() })
+    const nowMs = this.#now()
+    this.#clogs.set(directionOf(from, to), { bytesPerMs, sinceMs: nowMs, freeAtMs: nowMs })
   }
 
   /** What is queued keeps its place; what is sent from now on comes after it. */
   unclog(from: Site, to: Site): void {
-    this.#clogs.delete(directionOf(from, to))
+    const direction = directionOf(from, to)
+    const clog = this.#clogs.get(direction)
+    if (clog !== undefined) this.queues.push({ fromMs: clog.sinceMs, toMs: clog.freeAtMs })
+    this.#clogs.delete(direction)
   }
 
   /** One way, for a message of so many bytes; drawn anew for each. */
