@@ -20,7 +20,6 @@ describe('the scenarios of single calls', () => {
   it("measure every figure they show of this node's own filters, and of the trie beside them", () => {
     const figures = localMatchFigures({ filters: 20, topics: 200, clients: 100 })
     assertFigures(figures, 'mesh-match')
-    assert((figures['bytesPerSubscription'] ?? 0) > 50, 'a subscription takes memory')
   })
 
   it("measure every figure they show of the other nodes' filters", () => {
@@ -28,6 +27,5 @@ describe('the scenarios of single calls', () => {
     const figures = remoteMatchFigures(sizes)
     assertFigures(figures, 'mesh-remote-match')
     assert.equal(figures['tableMb'], (2 ** 15 * 4) / 1e6, 'one plane for the three of them')
-    assert((figures['bytesPerWildcard'] ?? 0) > 50, 'a wildcard takes memory')
   })
 })
