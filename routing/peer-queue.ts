@@ -201,11 +201,14 @@ export class PeerQueue {
     return this.#outbox.unreadCount === 0 && this.#held.length === 0
   }
 
-  /** Takes back what is in memory and `isWanted`, before the node is away or, if some lies in the outbox, all else is discarded. */
+  /**
+   * Takes back what is in memory and `isWanted`, before the node is away or, if some lies in the outbox, all else is discarded.
+   * Answers with it, but for what the node refused, which another has had since.
+   */
   takeBack(isWanted: (entry: OutgoingForward) => boolean): readonly Undelivered[] {
     const taken = this.#outgoing.extract(isWanted)
     this.#added -= taken.length
-    return taken
+    return taken.filter(({ isRefused }) => !isRefused)
   }
 
   /** The node is not a member (or is one again): nobody waits for it, and what its outbox cannot take is dropped. */

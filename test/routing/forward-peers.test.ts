@@ -73,6 +73,21 @@ describe('ForwardPeers', () => {
     assert.equal(a.forwarder.stats.abandoned, 1)
   })
 
+  it('does not give to a third node what the node refused, and another has had, before it left [MQTT-4.8.2-5]', async () => {
+    const returned: string[] = []
+    a.forwarder.onUndelivered((_, { payload }) => void returned.push(String(payload)))
+    b.isJournaling = b.isHeld = true // so that nothing is accepted any more
+    a.forwarder.forward('b', publication('kept back', 1), undefined)
+    a.forwarder.forwardToGroup('b', publication('2', 2), { group: 'g', filter: 't' }, undefined, 0)
+    await clock.advance(50)
+    assert.deepEqual(returned, ['2'])
+    b.forwarder.farewell()
+    b.forwarder.stop()
+    await clock.advance(10)
+    a.know()
+    assert.deepEqual(returned, ['2'])
+  })
+
   it('gives it to another node though it lies in the outbox as well', async () => {
     const returned: string[] = []
     a.forwarder.onUndelivered((_, { payload }) => void returned.push(String(payload)))
