@@ -38,6 +38,9 @@ import type { ClientDirectory } from '../mqtt/client-directory.ts'
 import { Drain, type ForwardBacklog } from './drain.ts'
 import { SessionListings } from './session-listings.ts'
 
+/** How long a drained node waits for one answer of the others; then it asks anew. */
+const UNNEEDED_MS = 5000
+
 export interface ControlContext {
   readonly nodeId: NodeId
   readonly cluster: string
@@ -48,10 +51,11 @@ export interface ControlContext {
   readonly transport: Pick<PeerTransport, 'isUp'>
   readonly coordinator: ControlledCoordinator
   readonly clients: ClientDirectory
-  readonly peers: Pick<ForwardPeers, 'awayNodes' | 'queues'>
-  readonly interest: Pick<InterestExchange, 'recordedBytes'>
-  /** As `DrainPorts.whenUnneeded`. */
-  whenUnneeded(heard: (isUnneeded: boolean) => void): void
+  readonly forwarder: {
+    readonly peers: Pick<ForwardPeers, 'awayNodes' | 'queues'>
+    whenFlushed(heard: () => void): void
+  }
+  readonly interest: Pick<InterestExchange, 'recordedBytes' | 'whenApplied'>
   /** Whether clients are served: the node has joined, and does not stop. */
   isServing(): boolean
 }
@@ -88,7 +92,12 @@ export class BrokerControl implements NodeControl {
     this.#drain = new Drain({
       ...context,
       ownership: coordinator,
-      backlog: () => backlogOf(context.peers.queues(), context.clients.estateCount),
+      backlog: () => backlogOf(context.forwarder.peers.queues(), context.clients.estateCount),
+      whenUnneeded: heard =>
+        context.interest.whenApplied('all', UNNEEDED_MS, isApplied => {
+          if (isApplied) context.forwarder.whenFlushed(() => heard(true))
+          else heard(false)
+        }),
       member: {
         isServing: () => context.isServing(),
         targets: () =>
@@ -166,10 +175,10 @@ export class BrokerControl implements NodeControl {
   }
 
   async forgetNode(nodeId: NodeId): Promise<'forgotten' | 'member' | 'unknown'> {
-    const { coordinator, peers, logger } = this.#context
+    const { coordinator, forwarder, logger } = this.#context
     if (this.#member(nodeId) !== undefined) return 'member'
     if (coordinator.retiredNodes.has(nodeId)) return 'forgotten'
-    const isKnown = coordinator.absentNodes.includes(nodeId) || peers.awayNodes.includes(nodeId)
+    const isKnown = coordinator.absentNodes.includes(nodeId) || forwarder.peers.awayNodes.includes(nodeId)
     if (!isKnown) return 'unknown'
     if ((await coordinator.retire(nodeId)) === 'member') return 'member'
     logger.info('an operator gave a node up: nothing is kept for it any more', { nodeId })

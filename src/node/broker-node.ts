@@ -39,8 +39,6 @@ import { RoutingInspector } from './routing-inspector.ts'
 
 /** How often the coordinator is told the node's load; it writes more rarely. */
 const LOAD_INTERVAL_MS = 5000
-/** How long a drained node waits for one answer of the others; then it asks anew. */
-const UNNEEDED_MS = 5000
 
 export class BrokerNode implements NodeStatusSource {
   readonly coordinator: Coordinator
@@ -356,14 +354,9 @@ export class BrokerNode implements NodeStatusSource {
       nodeId,
       cluster,
       coordinator: this.coordinator,
-      peers: this.forwarder.peers,
+      forwarder: this.forwarder,
       interest: this.interest,
       clients: new ClientDirectory(this.mqtt.sessions, mqtt),
-      whenUnneeded: heard =>
-        this.interest.whenApplied('all', UNNEEDED_MS, isApplied => {
-          if (isApplied) this.forwarder.whenFlushed(() => heard(true))
-          else heard(false)
-        }),
       isServing: () => this.#phase === 'serving',
     })
   }
