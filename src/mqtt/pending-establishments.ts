@@ -43,11 +43,12 @@ export class PendingEstablishments {
     for (const establishment of ready) this.#finish(establishment)
   }
 
-  /** A later CONNECT, or another node, got the session before its CONNACK left. */
-  cancel(clientId: ClientId): void {
+  /** A later CONNECT, or another node, got the session before its CONNACK left. Answers that session, if it waited here. */
+  cancel(clientId: ClientId): Session | undefined {
     const index = this.#pending.findIndex(({ request }) => request.clientId === clientId)
-    if (index === -1) return
+    if (index === -1) return undefined
     const [cancelled] = this.#pending.splice(index, 1)
     cancelled?.request.connection.abort('a later CONNECT with the same client id came')
+    return cancelled?.session
   }
 }

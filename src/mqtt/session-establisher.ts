@@ -45,7 +45,7 @@ export class SessionEstablisher {
       this.#refuse(request, 'suspended')
       return
     }
-    this.#pending.cancel(clientId)
+    this.cancel(clientId)
     if (this.#claims.has(clientId)) {
       const rival = this.#claims.get(clientId)
       this.#claims.set(clientId, request) // the claim under way serves the last CONNECT
@@ -82,7 +82,8 @@ export class SessionEstablisher {
 
   /** Another node got the session, or it ends: no CONNACK leaves for it. */
   cancel(clientId: ClientId): void {
-    this.#pending.cancel(clientId)
+    const session = this.#pending.cancel(clientId)
+    if (session !== undefined) this.#clientGone(session)
   }
 
   onCommitted(): void {
@@ -102,6 +103,7 @@ export class SessionEstablisher {
     this.#claims.delete(clientId)
     if (answer.status === 'refused') {
       if (request !== undefined) this.#refuse(request, answer.reason)
+      this.#keepTerms(clientId)
       return
     }
     const { token, resumableToken, isTransferred } = answer
@@ -112,25 +114,26 @@ export class SessionEstablisher {
       (isTransferred
         ? compareTokens(session.token, token) === 0
         : resumableToken !== undefined && compareTokens(session.token, resumableToken) === 0)
-    if (request === undefined) {
-      this.#keepUnattended(clientId, token, isResumable, isTransferred)
-      return
-    }
-    this.#establish(request, token, isResumable)
-    // The claim kept the will of the CONNECT that began it.
-    if (claimed !== request) {
-      const { will } = request
-      void this.#services.ownership.setWill(clientId, token, will && willRecord(will))
+    if (request === undefined) this.#keepUnattended(clientId, token, isResumable)
+    else {
+      this.#establish(request, token, isResumable)
+      // The claim kept the terms of the CONNECT that began it.
+      if (claimed !== request) this.#keepTerms(clientId)
     }
   }
 
+  /** What is kept elsewhere of a session of this node becomes what it is: a claim may have changed it for another CONNECT. */
+  #keepTerms(clientId: ClientId): void {
+    const session = this.#keeper.get(clientId)
+    if (session?.isClaimed !== true) return
+    const { token, expiryIntervalSeconds } = session
+    const { will, dueAtMs } = this.#keeper.willOf(clientId) ?? {}
+    void this.#services.ownership.setWill(clientId, token, will, dueAtMs)
+    this.#services.ownership.setExpiry(clientId, token, expiryIntervalSeconds)
+  }
+
   /** The session is here and its client is not. */
-  #keepUnattended(
-    clientId: ClientId,
-    token: FencingToken,
-    isResumable: boolean,
-    isTransferred: boolean,
-  ): void {
+  #keepUnattended(clientId: ClientId, token: FencingToken, isResumable: boolean): void {
     const session = this.#keeper.get(clientId)
     if (session === undefined || !isResumable) {
       if (session !== undefined) this.#keeper.end(session)
@@ -138,8 +141,15 @@ export class SessionEstablisher {
       return
     }
     Object.assign(session, { token, isClaimed: true, departure: undefined })
-    this.#services.journal.putSession(session.record())
-    if (isTransferred) this.#keeper.resumeWill(session)
+    this.#clientGone(session)
+    this.#keepTerms(clientId)
+  }
+
+  /** The session counts on without its client, from when that went. */
+  #clientGone(session: Session): void {
+    session.disconnectedAtMs ??= this.#services.clock.wallNow()
+    session.keepRecord()
+    this.#keeper.resumeWill(session)
   }
 
   #establish(request: ConnectRequest, token: FencingToken, isResumable: boolean): void {
@@ -149,15 +159,14 @@ export class SessionEstablisher {
     // A session without expiry ends with its old connection [MQTT-3.1.2-23].
     const isPresent = held !== undefined && isResumable && !cleanStart && held.expiryIntervalSeconds > 0
     if (held !== undefined) this.#keeper.replaceClient(held)
+    if (connection.state === 'closed') {
+      // Gone while the claim was under way.
+      this.#keepUnattended(clientId, token, isPresent)
+      return
+    }
     if (isPresent)
       this.#keeper.cancelWill(clientId) // reconnected within the will delay [MQTT-3.1.3-9]
     else if (held !== undefined) this.#keeper.end(held)
-    if (connection.state === 'closed') {
-      // Gone while the claim was under way.
-      if (isPresent) this.#keepUnattended(clientId, token, true, false)
-      else this.#services.ownership.release(clientId, token)
-      return
-    }
     const session = isPresent ? held : new Session(clientId, token, true, this.#services)
     session.token = token
     session.isClaimed = true
@@ -178,14 +187,14 @@ export class SessionEstablisher {
   #finish({ request, session, sessionPresent }: PendingEstablishment): void {
     const { connection, version, clientId } = request
     const { options, ownership, logger } = this.#services
-    if (connection.state === 'closed') {
-      session.disconnectedAtMs = this.#services.clock.wallNow()
-      if (session.expiryIntervalSeconds === 0) this.#keeper.endOwned(session)
-      return
-    }
-    if (!ownership.mayAcknowledge()) {
-      this.#refuse(request, 'suspended')
-      session.disconnectedAtMs = this.#services.clock.wallNow()
+    const isGone = connection.state === 'closed'
+    if (isGone || !ownership.mayAcknowledge()) {
+      if (!isGone) {
+        session.keepWill(undefined) // it was not accepted
+        this.#refuse(request, 'suspended')
+      }
+      this.#clientGone(session)
+      this.#keepTerms(clientId)
       if (session.expiryIntervalSeconds === 0) this.#keeper.endOwned(session)
       return
     }

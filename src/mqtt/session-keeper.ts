@@ -1,5 +1,6 @@
 import type { ClientId } from '../core/ids.ts'
 import type { QueuedRecord } from '../core/ports/session-journal.ts'
+import type { SessionHolder } from '../core/ports/session-ownership.ts'
 import type { Session } from './session.ts'
 
 /** What CONNECTs and moving sessions need of who keeps all sessions. */
@@ -18,12 +19,14 @@ export interface SessionKeeper {
   end(session: Session): void
   /** As `end`, of a session that is this node's: gives up its ownership, too. */
   endOwned(session: Session): void
-  /** Ends its connection, as a later CONNECT's takes its place (0x8E). */
+  /** Ends its connection, if it has one, as a later CONNECT's takes its place (0x8E): the session has lost its client. */
   replaceClient(session: Session): void
   /** What others of its shared subscriptions are to have, within a change of the journal in which it is replaced by another. */
   bequeath(session: Session): void
   /** What others are to have of what has followed the session, within a change of the journal. */
   leave(session: Session, messages: readonly QueuedRecord[]): void
+  /** As `SessionHolder.willOf`. */
+  willOf(clientId: ClientId): ReturnType<SessionHolder['willOf']>
   cancelWill(clientId: ClientId): void
   /** As `SessionHolder.willPublished`. */
   willPublished(clientId: ClientId): void

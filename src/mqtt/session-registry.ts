@@ -48,7 +48,7 @@ export class SessionRegistry {
 
   constructor(shared: Omit<MqttServices, 'sessions'>) {
     this.#services = { ...shared, sessions: this }
-    this.#wills = new WillScheduler(shared)
+    this.#wills = new WillScheduler(shared, clientId => this.establisher.isClaiming(clientId))
     this.#watch = new ConnectionWatch(shared, this.#connections)
     this.estates = new SessionEstates(shared)
     const keeper = this.#keeper()
@@ -232,6 +232,7 @@ export class SessionRegistry {
       replaceClient: session => this.#dropClient(session, 'a later CONNECT with the same client id came'),
       bequeath: session => this.estates.add(session, session.legacy()),
       leave: (session, messages) => this.estates.leave(session, messages),
+      willOf: clientId => this.moves.willOf(clientId),
       cancelWill: clientId => this.#wills.cancel(clientId),
       willPublished: clientId => this.#willPublished(clientId),
       resumeWill: session => this.#resumeWill(session),
@@ -244,7 +245,6 @@ export class SessionRegistry {
     this.establisher.cancel(clientId)
     this.#dropClient(session, 'the session was taken over on another node')
     session.disconnectedAtMs ??= this.#services.clock.wallNow()
-    if (!this.#wills.isPending(clientId)) session.keepWill(undefined)
   }
 
   #willPublished(clientId: ClientId): void {
@@ -276,9 +276,12 @@ export class SessionRegistry {
 
   /** Ends the session's connection because another takes its place. */
   #dropClient(session: Session, detail: string): void {
-    const { client } = session
+    const { client, clientId } = session
     session.detach()
-    client?.takeOver(detail)
+    if (client === undefined) return
+    client.takeOver(detail)
+    session.disconnectedAtMs = this.#services.clock.wallNow()
+    if (!this.#wills.isPending(clientId)) session.keepWill(undefined)
   }
 
   #end(session: Session, release: boolean): void {

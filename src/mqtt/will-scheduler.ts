@@ -40,12 +40,15 @@ interface PendingWill {
 
 export class WillScheduler {
   readonly #services: WillServices
+  readonly #isClaiming: (clientId: ClientId) => boolean
   readonly #pending = new Map<ClientId, PendingWill>()
   /** Published for the leader, not all committed here. */
   #uncommitted: WillAcceptance[] = []
 
-  constructor(services: WillServices) {
+  /** `isClaiming`: what is kept of the client elsewhere is being changed for a CONNECT, and is seen to once that is over. */
+  constructor(services: WillServices, isClaiming: (clientId: ClientId) => boolean) {
     this.#services = services
+    this.#isClaiming = isClaiming
     services.journal.onCommitted(() => {
       if (this.#uncommitted.length > 0) this.#uncommitted = this.#uncommitted.filter(one => !one.check())
     })
@@ -60,20 +63,20 @@ export class WillScheduler {
     const delayMs = Math.min(will.delaySeconds, expiryIntervalSeconds) * 1000
     if (delayMs === 0) {
       this.#publish(will, nobody)
-      if (!isReplaced) this.#unkeep(clientId, token)
+      if (!isReplaced) this.#keep(clientId, token, undefined)
       return
     }
     this.cancel(clientId)
-    const { clock, ownership } = this.#services
+    const { clock } = this.#services
     const timer = clock.schedule(delayMs, () => this.sessionEnded(clientId))
     this.#pending.set(clientId, { will, owner, token, timer })
     // Should this node die, the leader is to know when it is due.
-    if (!isReplaced) void ownership.setWill(clientId, token, willRecord(will), clock.wallNow() + delayMs)
+    if (!isReplaced) this.#keep(clientId, token, willRecord(will), clock.wallNow() + delayMs)
   }
 
   /** The client went in peace: there is nothing to publish [MQTT-3.14.4-3]. */
   discard({ clientId, token }: WillOwner): void {
-    this.#unkeep(clientId, token)
+    this.#keep(clientId, token, undefined)
   }
 
   isPending(clientId: ClientId): boolean {
@@ -94,7 +97,7 @@ export class WillScheduler {
     const { owner, will, token } = pending
     this.#publish(will, nobody)
     if (owner.will?.publication === will.publication) owner.keepWill(undefined)
-    this.#unkeep(clientId, token)
+    this.#keep(clientId, token, undefined)
   }
 
   /** Publishes a dead node's client's will. Resolves when every node it concerns has it, this one on disk. */
@@ -111,8 +114,8 @@ export class WillScheduler {
     for (const clientId of [...this.#pending.keys()]) this.cancel(clientId)
   }
 
-  #unkeep(clientId: ClientId, token: FencingToken): void {
-    void this.#services.ownership.setWill(clientId, token, undefined)
+  #keep(clientId: ClientId, token: FencingToken, will: WillRecord | undefined, dueAtMs?: number): void {
+    if (!this.#isClaiming(clientId)) void this.#services.ownership.setWill(clientId, token, will, dueAtMs)
   }
 
   #publish(will: Will, acceptance: Acceptance): void {

@@ -35,28 +35,31 @@ class Surroundings {
   readonly scheduler: WillScheduler
 
   constructor() {
-    this.scheduler = new WillScheduler({
-      clock: this.clock,
-      stats: { willsPublished: 0 },
-      options: { retainAvailable: true },
-      retained: { publish: ({ topic }: Publication) => this.retained.push(topic) },
-      router: {
-        publish: (publication: Publication, acceptance: Acceptance | undefined) => {
-          this.published.push(publication)
-          this.acceptance = acceptance
-          acceptance?.expect()
+    this.scheduler = new WillScheduler(
+      {
+        clock: this.clock,
+        stats: { willsPublished: 0 },
+        options: { retainAvailable: true },
+        retained: { publish: ({ topic }: Publication) => this.retained.push(topic) },
+        router: {
+          publish: (publication: Publication, acceptance: Acceptance | undefined) => {
+            this.published.push(publication)
+            this.acceptance = acceptance
+            acceptance?.expect()
+          },
         },
-      },
-      ownership: {
-        setWill: (_: string, __: unknown, record: WillRecord | undefined, dueAtMs?: number) => {
-          this.kept.push(record === undefined ? 'none' : `due ${dueAtMs}`)
-          return Promise.resolve(true)
+        ownership: {
+          setWill: (_: string, __: unknown, record: WillRecord | undefined, dueAtMs?: number) => {
+            this.kept.push(record === undefined ? 'none' : `due ${dueAtMs}`)
+            return Promise.resolve(true)
+          },
         },
-      },
-      journal: Object.assign(this.journal, {
-        onCommitted: (listener: () => void) => (this.#onCommitted = listener),
-      }),
-    } as unknown as ConstructorParameters<typeof WillScheduler>[0])
+        journal: Object.assign(this.journal, {
+          onCommitted: (listener: () => void) => (this.#onCommitted = listener),
+        }),
+      } as unknown as ConstructorParameters<typeof WillScheduler>[0],
+      () => false,
+    )
   }
 
   commit(upTo: number): void {

@@ -184,7 +184,7 @@ export interface SessionOwnership {
   ): Promise<boolean>
   /**
    * The session shall outlive its connection by so many seconds from now on, as a DISCONNECT or a CONNECT where it was has
-   * said: kept lazily, unless it has been given up meanwhile. To be called only where the interval changes.
+   * said: kept lazily, unless it has been given up meanwhile. Nothing is written where it is kept already.
    */
   setExpiry(clientId: ClientId, token: FencingToken, expiryIntervalSeconds: number): void
   /** Asks `nodeId` to claim the session, with its state, though its client is not there. False when it did not. */
