@@ -109,7 +109,7 @@ export class SimClient {
       () => (record.disconnectReadMs = this.#world.clock.now()),
     )
     this.#drop(line)
-    line.socket.close()
+    line.socket.end()
   }
 
   /** Vanishes. `isReturning`: connects anew soon. */
@@ -120,7 +120,7 @@ export class SimClient {
     if (line !== undefined) {
       line.record.abandonedMs = this.#world.clock.now()
       this.#drop(line)
-      line.socket.close()
+      line.socket.reset()
     }
     if (isReturning) this.#retrySoon()
   }
@@ -386,7 +386,7 @@ export class SimClient {
   /** Leaves the connection; half of the time without closing it, so that a broker that wakes up can still write to it. */
   #giveUp(line: Line): void {
     line.record.abandonedMs ??= this.#world.clock.now()
-    if (this.#random.fraction() < 0.5) line.socket.close()
+    if (this.#random.fraction() < 0.5) line.socket.reset()
     else line.record.isLeftOpen = true
     this.#drop(line)
     if (this.#isWanted) this.#retrySoon()

@@ -37,6 +37,10 @@ export class ClientSocket {
   /** Set while the client does not read. */
   #stalled: { chunk: Uint8Array; writtenMs: number }[] | undefined
   #stalledBytes = 0
+  /** The client has closed in peace, which shows once all before it has been read. */
+  #isEndDue = false
+  /** The process takes no more to write. */
+  #isEnding = false
   #isServerClosed = false
   #isClientClosed = false
 
@@ -61,11 +65,17 @@ export class ClientSocket {
     this.#up.push(bytes.length, () => this.#process.deliver(() => this.#arrive({ bytes, onRead })))
   }
 
-  /** The client closes, or is gone. */
-  close(): void {
-    if (this.#isClientClosed) return
-    this.#isClientClosed = true
-    this.#up.push(0, () => this.#process.deliver(() => this.#endServer('ECONNRESET')))
+  /** The client closes in peace. */
+  end(): void {
+    this.#closeFromClient(() => {
+      this.#isEndDue = true
+      this.#arriveKept()
+    })
+  }
+
+  /** The client is gone. */
+  reset(): void {
+    this.#closeFromClient(() => this.#endServer('ECONNRESET'))
   }
 
   /** The client stops reading, or goes on. */
@@ -95,15 +105,22 @@ export class ClientSocket {
 
   #read({ bytes, onRead }: Sent): void {
     onRead()
-    this.#server?.onData(Buffer.from(bytes))
+    if (bytes.length > 0) this.#server?.onData(Buffer.from(bytes))
   }
 
   #arriveKept(): void {
     while (!this.#isPaused && !this.#isServerClosed) {
       const sent = this.#kept.shift()
-      if (sent === undefined) return
+      if (sent === undefined) break
       this.#read(sent)
     }
+    if (this.#isEndDue && !this.#isPaused) this.#endServer(undefined)
+  }
+
+  #closeFromClient(close: () => void): void {
+    if (this.#isClientClosed) return
+    this.#isClientClosed = true
+    this.#up.push(0, () => this.#process.deliver(close))
   }
 
   #endServer(error: string | undefined): void {
@@ -119,7 +136,8 @@ export class ClientSocket {
   }
 
   #closeFromServer(): void {
-    if (this.#isServerClosed) return
+    if (this.#isServerClosed || this.#isEnding) return
+    this.#isEnding = true
     this.#down.push(0, () => this.#endClient())
     this.#process.defer(() => this.#endServer(undefined))
   }
@@ -137,7 +155,7 @@ export class ClientSocket {
         socket.#server = listener
       },
       write(bytes) {
-        if (socket.#isServerClosed) return true
+        if (socket.#isServerClosed || socket.#isEnding) return false
         const chunk = new Uint8Array(bytes)
         const writtenMs = socket.#clock.now()
         if (socket.#stalled !== undefined) socket.#stalledBytes += chunk.length
@@ -152,7 +170,7 @@ export class ClientSocket {
       },
       resume() {
         socket.#isPaused = false
-        if (socket.#kept.length > 0) socket.#process.defer(() => socket.#arriveKept())
+        if (socket.#kept.length > 0 || socket.#isEndDue) socket.#process.defer(() => socket.#arriveKept())
       },
       end() {
         socket.#closeFromServer()

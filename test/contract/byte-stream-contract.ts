@@ -24,6 +24,8 @@ export interface ByteStreamPeer {
 export interface ByteStreamPair {
   readonly stream: ByteStream
   readonly peer: ByteStreamPeer
+  /** Time of a simulated one: lets some pass, and runs a task a little later. */
+  readonly time?: { pass(): Promise<void>; later(task: () => void): void }
   close(): Promise<void>
 }
 
@@ -68,14 +70,18 @@ class Recorder implements ByteStreamListener {
     return Buffer.concat(this.chunks)
   }
 
-  /** Waits, event by event, until `condition` holds; the test's own timeout is the limit. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>(resolve => this.#waiting.push(resolve))
+  /** Waits for the next event. */
+  async next(): Promise<void> {
+    return new Promise<void>(resolve => this.#waiting.push(resolve))
   }
 }
 
-/** What every real `ByteStream` owes its callers. */
-export function byteStreamContract(name: string, connect: () => Promise<ByteStreamPair>): void {
+/** What every `ByteStream` owes its callers. `remote`: who is at the other end. */
+export function byteStreamContract(
+  name: string,
+  remote: RegExp,
+  connect: () => Promise<ByteStreamPair>,
+): void {
   describe(`${name} keeps the ByteStream contract`, function () {
     this.timeout(20_000)
     let pair: ByteStreamPair
@@ -92,17 +98,26 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
     })
     afterEach(async () => {
       stream.destroy()
-      await events.until(() => events.closes.length > 0)
+      await until(() => events.closes.length > 0)
       await pair.close()
       assert.equal(events.closes.length, 1, 'onClose once')
       assert.deepEqual(events.violations, [])
     })
 
+    /** Waits until `condition` holds; the test's own timeout is the limit. */
+    async function until(condition: () => boolean): Promise<void> {
+      while (!condition()) await (pair.time === undefined ? events.next() : pair.time.pass())
+    }
+
+    function turn(): Promise<void> {
+      return pair.time?.pass() ?? new Promise(setImmediate)
+    }
+
     /** The peer has seen everything that was written before, and this process has been through its event loop. */
     async function roundTrip(): Promise<void> {
       const before = peer.received().length
       stream.write(Buffer.from('!'))
-      await events.until(() => peer.received().length > before)
+      await until(() => peer.received().length > before)
     }
 
     /** Writes until bytes stay here because the peer does not read; answers what was written. */
@@ -112,8 +127,8 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
         const chunk = pattern(256 * 1024)
         const isRoom = stream.write(chunk)
         sent.push(chunk)
-        await new Promise(setImmediate)
-        await new Promise(setImmediate)
+        await turn()
+        await turn()
         if (stream.pendingBytes === 0) continue
         assert.equal(isRoom, false)
         return sent
@@ -121,20 +136,20 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
     }
 
     it('says who the other end is', () => {
-      assert.match(stream.remote, /^127\.0\.0\.1:\d+$/)
+      assert.match(stream.remote, remote)
     })
 
     it('hands over bytes in order and intact, however they were cut', async () => {
       const sent = pattern(300_000)
       for (const piece of cut(sent)) peer.write(piece)
-      await events.until(() => events.byteCount >= sent.length)
+      await until(() => events.byteCount >= sent.length)
       assert.ok(events.received().equals(sent))
     })
 
     it('never hands over an empty chunk', async () => {
       peer.write(new Uint8Array(0))
       peer.write(Buffer.from('a'))
-      await events.until(() => events.byteCount === 1)
+      await until(() => events.byteCount === 1)
       assert.deepEqual(
         events.chunks.map(chunk => chunk.length),
         [1],
@@ -144,7 +159,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
     it('sends bytes in order and intact, however they were cut', async () => {
       const sent = pattern(300_000)
       for (const piece of cut(sent)) stream.write(piece)
-      await events.until(() => peer.received().length >= sent.length)
+      await until(() => peer.received().length >= sent.length)
       assert.ok(peer.received().equals(sent))
     })
 
@@ -157,7 +172,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       assert.ok(peer.pendingBytes > 0, 'back-pressure reaches the peer')
       events.mayGetData = true
       stream.resume()
-      await events.until(() => events.byteCount >= sent.length)
+      await until(() => events.byteCount >= sent.length)
       assert.ok(events.received().equals(sent))
     })
 
@@ -166,13 +181,15 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       events.onChunk = () => {
         stream.pause()
         events.mayGetData = false
-        setImmediate(() => {
+        const resume = (): void => {
           events.mayGetData = true
           stream.resume()
-        })
+        }
+        if (pair.time === undefined) setImmediate(resume)
+        else pair.time.later(resume)
       }
       for (let i = 0; i < sent.length; i += 100) peer.write(sent.subarray(i, i + 100))
-      await events.until(() => events.byteCount >= sent.length)
+      await until(() => events.byteCount >= sent.length)
       assert.ok(events.received().equals(sent))
     })
 
@@ -184,12 +201,12 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       }
       for (let i = 0; i < sent.length; i += 100) peer.write(sent.subarray(i, i + 100))
       peer.end()
-      await events.until(() => events.byteCount > 0)
-      await new Promise(setImmediate)
+      await until(() => events.byteCount > 0)
+      await turn()
       events.onChunk = () => {}
       events.mayGetData = true
       stream.resume()
-      await events.until(() => events.closes.length > 0)
+      await until(() => events.closes.length > 0)
       assert.ok(events.received().equals(sent))
       assert.deepEqual(events.closes, [undefined])
     })
@@ -199,10 +216,10 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       const sent = await fill()
       const drainCount = events.drainCount
       peer.resume()
-      await events.until(() => events.drainCount > drainCount)
+      await until(() => events.drainCount > drainCount)
       assert.equal(stream.pendingBytes, 0)
       const expected = Buffer.concat(sent)
-      await events.until(() => peer.received().length >= expected.length)
+      await until(() => peer.received().length >= expected.length)
       assert.ok(peer.received().equals(expected))
     })
 
@@ -214,7 +231,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
         const buffer = pattern(1 + ((i * 7919) % 60_000), i)
         expected.push(Buffer.from(buffer))
         stream.write(buffer)
-        if (i % 3 === 0) await new Promise(setImmediate)
+        if (i % 3 === 0) await turn()
         if (stream.pendingBytes === 0) {
           buffer.fill(0xff)
           reusedCount++
@@ -223,7 +240,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       }
       assert.ok(reusedCount > 0, 'pendingBytes was 0 at least once')
       const all = Buffer.concat(expected)
-      await events.until(() => peer.received().length >= all.length)
+      await until(() => peer.received().length >= all.length)
       assert.ok(peer.received().equals(all))
     })
 
@@ -231,7 +248,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       const sent = pattern(4 * 1024 * 1024)
       stream.write(sent)
       stream.end()
-      await events.until(() => peer.isClosed && events.closes.length > 0)
+      await until(() => peer.isClosed && events.closes.length > 0)
       assert.ok(peer.received().equals(sent))
       assert.deepEqual(events.closes, [undefined])
     })
@@ -243,7 +260,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       await roundTrip()
       stream.write(Buffer.from('farewell'))
       stream.end()
-      await events.until(() => peer.isClosed && events.closes.length > 0)
+      await until(() => peer.isClosed && events.closes.length > 0)
       assert.equal(peer.received().toString(), '!farewell')
     })
 
@@ -252,7 +269,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       stream.end()
       assert.equal(stream.write(Buffer.from('b')), false)
       stream.end()
-      await events.until(() => peer.isClosed && events.closes.length > 0)
+      await until(() => peer.isClosed && events.closes.length > 0)
       assert.equal(peer.received().toString(), 'a')
     })
 
@@ -262,7 +279,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       const sending = setInterval(() => peer.write(Buffer.from('x')), 50)
       try {
         stream.end()
-        await events.until(() => events.closes.length > 0)
+        await until(() => events.closes.length > 0)
       } finally {
         clearInterval(sending)
       }
@@ -270,7 +287,7 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
 
     it('closes at once on destroy', async () => {
       stream.destroy()
-      await events.until(() => events.closes.length > 0 && peer.isClosed)
+      await until(() => events.closes.length > 0 && peer.isClosed)
       assert.deepEqual(events.closes, [undefined])
     })
 
@@ -278,28 +295,28 @@ export function byteStreamContract(name: string, connect: () => Promise<ByteStre
       const sent = pattern(100_000)
       peer.write(sent)
       peer.end()
-      await events.until(() => events.closes.length > 0)
+      await until(() => events.closes.length > 0)
       assert.deepEqual(events.closes, [undefined])
       assert.ok(events.received().equals(sent))
     })
 
     it('tells why when the peer resets the connection', async () => {
       peer.write(Buffer.from('a'))
-      await events.until(() => events.byteCount === 1)
+      await until(() => events.byteCount === 1)
       peer.reset()
-      await events.until(() => events.closes.length > 0)
+      await until(() => events.closes.length > 0)
       assert.deepEqual(events.closes, ['ECONNRESET'])
     })
 
     it('may be ended and destroyed after it closed', async () => {
       peer.end()
-      await events.until(() => events.closes.length > 0)
+      await until(() => events.closes.length > 0)
       stream.write(Buffer.from('a'))
       stream.pause()
       stream.resume()
       stream.end()
       stream.destroy()
-      await new Promise(setImmediate)
+      await turn()
     })
   })
 }

@@ -6,6 +6,7 @@ import { Certificates } from './support/certificates.ts'
 import { testComponents } from './support/components.ts'
 import { connectPeer } from './support/peers.ts'
 
+const REMOTE = /^127\.0\.0\.1:\d+$/
 const LOCAL = { host: '127.0.0.1', port: 0 }
 const WEB_SOCKET = { ...LOCAL, path: '/mqtt', messageBytesMax: 1024 * 1024 }
 
@@ -18,10 +19,10 @@ describe('Streams of the listeners', () => {
   })
   after(() => certificates.remove())
 
-  byteStreamContract('A TCP connection', () => connect({ ...LOCAL, protocol: 'mqtt' }))
-  byteStreamContract('A TLS connection', () => connect({ ...LOCAL, protocol: 'mqtts', tls }))
-  byteStreamContract('A WebSocket', () => connect({ ...WEB_SOCKET, protocol: 'ws' }))
-  byteStreamContract('A secure WebSocket', () => connect({ ...WEB_SOCKET, protocol: 'wss', tls }))
+  byteStreamContract('A TCP connection', REMOTE, () => connect({ ...LOCAL, protocol: 'mqtt' }))
+  byteStreamContract('A TLS connection', REMOTE, () => connect({ ...LOCAL, protocol: 'mqtts', tls }))
+  byteStreamContract('A WebSocket', REMOTE, () => connect({ ...WEB_SOCKET, protocol: 'ws' }))
+  byteStreamContract('A secure WebSocket', REMOTE, () => connect({ ...WEB_SOCKET, protocol: 'wss', tls }))
 })
 
 async function connect(options: ListenerOptions): Promise<ByteStreamPair> {
