@@ -37,6 +37,7 @@ import { SessionChannel } from './session-channel.ts'
 import { SessionClaims } from './session-claims.ts'
 import { SessionHandoff } from './session-handoff.ts'
 import { SessionTransfer } from './session-transfer.ts'
+import { UnseenLives } from './unseen-lives.ts'
 
 export interface CoordinatorPorts {
   readonly store: CoordinationStore
@@ -67,6 +68,7 @@ export interface CoordinatorOptions extends NodeLeaseOptions {
 interface PartsListener {
   onMembersChanged(): void
   onKnownNodesChanged(): void
+  onUnseenChanged(): void
   onLeaderChanged(leader: NodeId | undefined): void
   onSuspended(reason: string): void
   onResumed(lostClientIds: readonly ClientId[], wasAway: boolean): void
@@ -86,6 +88,7 @@ export class CoordinatorParts {
   readonly presence: Presence
   readonly load: LoadReport
   readonly membership: Membership
+  readonly unseen: UnseenLives
   readonly knownNodes: KnownNodes
   readonly leadership: Leadership
   readonly duties: LeaderDuties
@@ -143,6 +146,7 @@ export class CoordinatorParts {
         this.claims.onMembersChanged()
         this.duties.onMembersChanged(members)
         this.handoff.onMembersChanged(members)
+        this.unseen.onMembersChanged()
         observeOwners()
         listener.onMembersChanged()
       },
@@ -150,6 +154,15 @@ export class CoordinatorParts {
         if (key === this.registration.key) this.presence.onKeyAbsent(revision)
       },
     })
+    this.unseen = new UnseenLives(
+      {
+        ...context,
+        promiseMs: leaseTtlMs,
+        members: () => this.membership.list(),
+        mayTakeFrom: (life, incarnation) => this.promises.mayTakeFrom(life, incarnation),
+      },
+      () => listener.onUnseenChanged(),
+    )
     this.knownNodes = new KnownNodes({ ...context, epoch: () => this.epoch.current }, () => {
       observeOwners()
       listener.onKnownNodesChanged()

@@ -36,6 +36,8 @@ export interface CoordinatorListener {
   onMembersChanged?(members: readonly Member[]): void
   /** `absentNodes` or `retiredNodes` changed. */
   onKnownNodesChanged?(): void
+  /** `unseenLives` changed. */
+  onUnseenChanged?(): void
   onLeaderChanged?(leader: NodeId | undefined): void
   /** This node may no longer acknowledge; `reason` is for operators. */
   onSuspended?(reason: string): void
@@ -64,6 +66,7 @@ export class Coordinator implements SessionOwnership {
     this.#parts = new CoordinatorParts(ports, options, {
       onMembersChanged: () => this.#emit(listener => listener.onMembersChanged?.(this.members)),
       onKnownNodesChanged: () => this.#emit(listener => listener.onKnownNodesChanged?.()),
+      onUnseenChanged: () => this.#emit(listener => listener.onUnseenChanged?.()),
       onLeaderChanged: leader => this.#emit(listener => listener.onLeaderChanged?.(leader)),
       onSuspended: reason => this.#emit(listener => listener.onSuspended?.(reason)),
       onResumed: (lost, wasAway) => this.#onResumed(lost, wasAway),
@@ -96,6 +99,7 @@ export class Coordinator implements SessionOwnership {
       leaseId: () => (this.#parts.presence.isActive() ? this.#parts.presence.leaseId : undefined),
     })
     this.#isJoined = true
+    this.#parts.unseen.start()
     return this.incarnation
   }
 
@@ -144,6 +148,11 @@ export class Coordinator implements SessionOwnership {
     const live = new Set(this.members.map(({ nodeId }) => nodeId))
     const known = new Set([...this.#parts.knownNodes.known, ...this.#parts.epoch.awaited])
     return [...known].filter(nodeId => !live.has(nodeId))
+  }
+
+  /** Lives that may act though they are no members here and know nothing of this node, by names that only tell them apart. */
+  get unseenLives(): readonly string[] {
+    return this.#parts.unseen.list
   }
 
   /** Which life of a node, live or dead, was the last that registered, as far as it is known. */
@@ -335,6 +344,7 @@ export class Coordinator implements SessionOwnership {
     this.#parts.leadership.close()
     this.#parts.membership.close()
     this.#parts.knownNodes.close()
+    this.#parts.unseen.stop()
     this.#parts.epoch.close()
     this.#parts.promises.stop()
     this.#parts.load.stop()

@@ -125,9 +125,19 @@ export class CoordinationKeys {
     return this.reliesOf(nodeId) + String(incarnation)
   }
 
+  /** Prefix of that of all lives. */
+  get reliances(): string {
+    return `${this.#root}relies/`
+  }
+
+  /** Whose it is; undefined for anything else. */
+  parseReliance(key: string): LifeName | undefined {
+    return parseLife(this.reliances, key)
+  }
+
   /** Prefix of what the lives of one node relied on. */
   reliesOf(nodeId: NodeId): string {
-    return `${this.#root}relies/${nodeId}/`
+    return `${this.reliances}${nodeId}/`
   }
 
   /** The will of a client connected at that incarnation. */

@@ -9,7 +9,7 @@ import type { Clock } from '../src/core/ports/clock.ts'
 import type { LifeName } from './keys.ts'
 
 /** Lives remembered as refused; beyond it no further one is refused, so none of theirs is taken either. */
-const REFUSED_MAX = 4096
+const REFUSED_MAX = 65_536
 
 export class PromiseKeeper {
   readonly #clock: Clock

@@ -34,6 +34,7 @@ export class AppliedTracker {
   /** Those whose changes have no sequence yet. */
   #unnumbered: Wait[] = []
   #isAdvanceDue = false
+  #unseen = 0
   #batches: { readonly sequence: number; readonly changedAtMs: number }[] = []
 
   constructor(clock: Clock, stats: InterestStats) {
@@ -48,6 +49,12 @@ export class AppliedTracker {
 
   memberLeft(nodeId: NodeId): void {
     this.#applied.delete(nodeId)
+    this.#advanceSoon()
+  }
+
+  /** Lives that apply nothing, and may act all the same. */
+  setUnseen(lives: readonly string[]): void {
+    this.#unseen = lives.length
     this.#advanceSoon()
   }
 
@@ -132,15 +139,15 @@ export class AppliedTracker {
 
   /** The highest sequence that so many members have applied. */
   #appliedBy(level: BarrierLevel): number {
-    const { size } = this.#applied
+    const size = this.#applied.size + this.#unseen
     if (size === 0) return Infinity
     if (level === 'all') {
-      let least = Infinity
+      let least = this.#unseen > 0 ? -1 : Infinity
       for (const sequence of this.#applied.values()) if (sequence < least) least = sequence
       return least
     }
     // More than half of the members and this node, which has applied everything.
     const others = (size + 1) >> 1
-    return [...this.#applied.values()].sort((a, b) => b - a)[others - 1] ?? Infinity
+    return [...this.#applied.values()].sort((a, b) => b - a)[others - 1] ?? -1
   }
 }

@@ -196,6 +196,11 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     this.#changed()
   }
 
+  /** While there are lives that may route by what was before they lost sight of the members, no barrier is reached. */
+  setUnseen(lives: readonly string[]): void {
+    this.#tracker.setUnseen(lives)
+  }
+
   /**
    * The members may have gone on without this node: what it knows of their interest is not believed until they have said
    * once more what it is.

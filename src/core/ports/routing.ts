@@ -300,7 +300,8 @@ export interface PublishRouter {
 export interface RouteBarrier {
   /**
    * Calls back, once and never inside this call, when every change of this node's interest up to now is applied by the live
-   * members the level names (true), or when `timeoutMs` has passed first (false). With no other members: soon.
+   * members the level names (true), or when `timeoutMs` has passed first (false). With no other members: soon. A life that may act
+   * by promises of others, without being a member here, is one that applies nothing.
    */
   whenApplied(level: 'quorum' | 'all', timeoutMs: number, done: (isApplied: boolean) => void): void
   /** Whether every change of this node's interest made up to then, by its clock, is applied by all live members. */
