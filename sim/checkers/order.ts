@@ -61,16 +61,21 @@ export const inOrder: Checker = ({ history, tailsLate, clockAheadMs }) => {
   return violations
 }
 
+/** After SUBACK at `local`: gossip may have lost the change, and two digests mend that. */
+const SPREAD_MS = 3000
+
 /**
- * Whether the message was sent under that subscription: what its publisher had sent before the SUBACK, or under a subscription
- * ended since, may come only when it is sent again. `atMs`: of its delivery.
+ * Whether the message was sent under that subscription: what its publisher had sent before that was in force at its node, or under
+ * a subscription ended since, may come only when it is sent again. `atMs`: of its delivery.
  */
 function isFor({ topic, sends }: PublishRecord, subscription: SubscriptionRecord, atMs: number): boolean {
-  const { filter, subackMs, unsubscribeSentMs = Infinity } = subscription
-  return (
-    filterMatches(filter, topic) &&
-    sends.every(({ atMs: sentMs }) => sentMs > atMs || (sentMs > subackMs && sentMs < unsubscribeSentMs))
-  )
+  const { filter, subackMs, barrier, unsubscribeSentMs = Infinity } = subscription
+  const wasRepeated = sends.filter(({ atMs: sentMs }) => sentMs <= atMs).length > 1
+  const isUnderIt = ({ connection: { nodeId }, atMs: sentMs }: PublishRecord['sends'][number]): boolean => {
+    const isSpreading = wasRepeated && barrier === 'local' && nodeId !== subscription.connection.nodeId
+    return sentMs > subackMs + (isSpreading ? SPREAD_MS : 0) && sentMs < unsubscribeSentMs
+  }
+  return filterMatches(filter, topic) && sends.every(send => send.atMs > atMs || isUnderIt(send))
 }
 
 function describeSends({ sends }: PublishRecord): string {

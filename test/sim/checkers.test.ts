@@ -167,6 +167,21 @@ describe('Checkers of chaos runs', () => {
     finds(run, 'order')
   })
 
+  it('order says nothing of what is sent again, when at first its node had hardly heard of the subscription', () => {
+    const { run, publisher, subscriber } = wellBehaved()
+    const [subscription] = run.history.subscriptions
+    assert.ok(subscription)
+    const second = run.publish(publisher, 2, 40)
+    run.deliver(subscriber, run.publish(publisher, 3, 45), 50)
+    run.deliver(subscriber, second, 60)
+    run.history.subscriptions[0] = { ...subscription, barrier: 'local' }
+    finds(run, 'order')
+    second.sends.push({ connection: publisher, atMs: 55 })
+    finds(run)
+    run.history.subscriptions[0] = { ...subscription, barrier: 'local', subackMs: -3000 }
+    finds(run, 'order')
+  })
+
   it('order says nothing of what is sent again when it had expired', () => {
     for (const expirySeconds of [1, 2]) {
       const { run, publisher, subscriber } = wellBehaved()
