@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { Argv, CommandModule } from 'yargs'
 import { say } from '../../faults.ts'
+import { progressBar } from '../../progress-bar.ts'
 import { constantsOf, constantsOption } from './constants-option.ts'
 import { givenFlags, parameterOptions } from './parameter-options.ts'
 
@@ -14,7 +15,6 @@ interface CapacityArguments {
 
 /** Of the memory that is free, what a run may take. */
 const FREE_SHARE = 0.8
-const PROGRESS_EVERY_MS = 5_000
 
 export const capacityCommand: CommandModule<object, CapacityArguments> = {
   command: 'capacity',
@@ -56,17 +56,13 @@ export const capacityCommand: CommandModule<object, CapacityArguments> = {
     const { buildPlan } = await import('../../../../sim/capacity/build-plan.ts')
     say(`building needs about ${(buildPlan(plan, constants).bytes / 1e9).toFixed(1)} GB of memory`)
     const startedAtMs = performance.now()
-    let saidAtMs = startedAtMs
+    const bar = progressBar('building')
     const run = await runCapacity(plan, {
       constants,
       memoryMaxBytes,
       signal: stop.signal,
-      onProgress: share => {
-        if (performance.now() - saidAtMs < PROGRESS_EVERY_MS) return
-        saidAtMs = performance.now()
-        say(`building: ${Math.floor(share * 100)} %`)
-      },
-    })
+      onProgress: share => bar.show(share),
+    }).finally(() => bar.close())
     const seconds = (performance.now() - startedAtMs) / 1000
     const peakGb = (process.resourceUsage().maxRSS * 1024) / 1e9
     const { capacityReport } = await import('../../../../sim/capacity/capacity-report.ts')

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { CommandModule } from 'yargs'
-import { say } from '../../faults.ts'
+import { progressBar } from '../../progress-bar.ts'
 import { commit } from './commit.ts'
 import { wholeNumber } from './numbers.ts'
 import { runOf, runOptions, type RunArguments } from './run-options.ts'
@@ -43,14 +43,15 @@ export const chaosCommand: CommandModule<object, ChaosArguments> = {
         argv.workers === undefined ? availableParallelism() : wholeNumber('workers', argv.workers, 1, 256),
       ...runOf(argv),
     }
-    const summary = await chaos(
-      plan,
-      ({ seed }, failure) => {
-        if (failure !== undefined && !argv.json) console.log(describeFailure(failure))
-        else if ((seed - plan.from + 1) % 50 === 0) say(`${seed - plan.from + 1} of ${plan.seeds} seeds`)
-      },
-      stop.signal,
-    )
+    const bar = progressBar(`${plan.seeds} seeds`)
+    const onSeed: Parameters<typeof chaos>[1] = ({ seed }, failure) => {
+      if (failure !== undefined && !argv.json) {
+        bar.close()
+        console.log(describeFailure(failure))
+      }
+      bar.show((seed - plan.from + 1) / plan.seeds)
+    }
+    const summary = await chaos(plan, onSeed, stop.signal).finally(() => bar.close())
     console.log(argv.json ? JSON.stringify(summary, undefined, 2) : describeSummary(summary))
     process.exitCode = summary.failed.length === 0 && !summary.isInterrupted ? 0 : 1
   },

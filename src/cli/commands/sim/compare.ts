@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { Argv, CommandModule } from 'yargs'
-import { say } from '../../faults.ts'
+import { progressBar } from '../../progress-bar.ts'
 import { constantsOf, constantsOption } from './constants-option.ts'
 import { givenFlags, parameterOptions } from './parameter-options.ts'
 
@@ -44,12 +44,13 @@ export const compareCommand: CommandModule<object, CompareArguments> = {
     const constants = await constantsOf(argv.constants)
     const stop = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+    const bar = progressBar('simulating')
     const result = await runCompare(plan, {
       constants,
       threads: availableParallelism(),
       signal: stop.signal,
-      onProgress: (done, total) => say(`${done} of ${total} simulations`),
-    })
+      onProgress: (done, total) => bar.show(done / total),
+    }).finally(() => bar.close())
     const report = compareReport(result)
     if (argv.html !== undefined) {
       const { reportPage } = await import('../../../../sim/report/report-page.ts')
