@@ -16,9 +16,12 @@ export const sessionPresentIsTrue: Checker = ({ history }) => {
     const before = latest.get(clientId)
     latest.set(clientId, connection)
     const had = (before?.expirySeconds ?? 0) > 0
-    // Those whose CONNACK never came may have ended it, too.
+    // Those whose CONNACK never came may have ended it, too, and later than they were opened: a node that starts reads them late.
     const since = history.connections.filter(
-      other => other.clientId === clientId && other.number >= (before?.number ?? 0) && other.number < number,
+      other =>
+        other.clientId === clientId &&
+        other.number < number &&
+        (other.number >= (before?.number ?? 0) || other.reasonCode === undefined),
     )
     if (!sessionPresent && since.some(other => mayBeOver(other, connackWrittenMs ?? 0))) continue
     const expected = had && !cleanStart

@@ -258,6 +258,22 @@ describe('Checkers of chaos runs', () => {
       finds(run, 'session-present')
     })
 
+    it('lets a session be over that a connection of before has ended whose CONNECT was read late', () => {
+      const { run, subscriber } = wellBehaved()
+      const unanswered = { reasonCode: undefined, connackMs: undefined, connackWrittenMs: undefined }
+      const early = run.connect('sub', 'node-2', 31, {
+        ...unanswered,
+        disconnectSentMs: 32,
+        endsSession: true,
+      })
+      subscriber.closedMs = 33
+      run.connect('sub', 'node-1', 35).closedMs = 40
+      run.connect('sub', 'node-2', 50, { sessionPresent: false })
+      finds(run)
+      early.endsSession = false
+      finds(run, 'session-present')
+    })
+
     it('finds a session that cannot be', () => {
       const { run } = wellBehaved()
       run.connect('new', 'node-2', 50, { sessionPresent: true })
