@@ -107,9 +107,9 @@ export class ForwardReceiver {
     sender.toldAccepted = accepted
   }
 
-  linkDown(nodeId: NodeId): void {
+  linkDown(nodeId: NodeId, incarnation: Incarnation): void {
     const sender = this.#senders.get(nodeId)
-    if (sender !== undefined) sender.isGreeted = false
+    if (sender?.incoming.incarnation === incarnation) sender.isGreeted = false
   }
 
   /** A PUBLISH frame of a peer that was greeted. False when it is malformed. */

@@ -307,11 +307,12 @@ export class PeerForwarder implements Forwarder {
 
   #onPeerDown({ nodeId, incarnation }: PeerAddress): void {
     if (this.#links.get(nodeId) === incarnation) this.#links.delete(nodeId)
+    // The link may end because another life, or an earlier one in an older state of the store, is the member by now.
+    this.#receiver.linkDown(nodeId, incarnation)
     const peer = this.#byId.get(nodeId)
     if (peer?.incarnation !== incarnation) return
     peer.isResumed = false
     this.#flushes.linkDown(peer)
-    this.#receiver.linkDown(nodeId)
   }
 
   #onDrain(nodeId: NodeId): void {

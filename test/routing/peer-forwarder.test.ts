@@ -92,6 +92,22 @@ describe('PeerForwarder', () => {
     assert.ok(!b.transport.isUp('a'))
   })
 
+  it('goes on with a node that was taken for an earlier life of it for a moment, as an older state of the store has it', async () => {
+    const acceptance = new CountedAcceptance()
+    a.forwarder.forward('b', publication('before', 1), acceptance)
+    await clock.advance(50)
+    b.forwarder.setMembers([{ ...a.address, incarnation: 0 }])
+    b.transport.setMembers([{ ...a.address, incarnation: 0 }])
+    a.forwarder.forward('b', publication('meanwhile', 1), acceptance)
+    await clock.advance(200)
+    b.know(a)
+    await clock.advance(5000)
+    a.forwarder.forward('b', publication('after', 1), acceptance)
+    await clock.advance(50)
+    assert.deepEqual(b.received, ['before', 'meanwhile', 'after'])
+    assert.equal(acceptance.outstanding, 0)
+  })
+
   it('is accepted only after the receiving journal has committed', async () => {
     b.isJournaling = b.isHeld = true
     const acceptance = new CountedAcceptance()
