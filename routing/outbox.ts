@@ -24,6 +24,8 @@ export class Outbox {
   /** A later record, and the sequence with which it is committed too. */
   #awaited: { readonly position: number; readonly sequence: number } | undefined
   #lastSequence = 0
+  /** The peer has accepted these, and they are not to go yet. */
+  readonly #kept = new Set<number>()
 
   constructor(nodeId: NodeId, journal: OutboxJournal) {
     this.#nodeId = nodeId
@@ -69,10 +71,20 @@ export class Outbox {
     this.unreadCount--
   }
 
+  /** The one at that position, up to which all others are gone or kept, is not removed yet. */
+  keep(position: number): void {
+    this.#kept.add(position)
+    this.#first = position + 1
+  }
+
+  isKept(position: number): boolean {
+    return this.#kept.has(position)
+  }
+
   remove(position: number, bytes: number, publisher: ClientId): void {
     this.#journal.delete(this.#nodeId, position)
     this.publishers.remove(publisher, position)
-    this.#first = position + 1
+    if (!this.#kept.delete(position)) this.#first = position + 1
     this.count--
     this.byteCount -= bytes
   }
@@ -115,6 +127,8 @@ export class Outbox {
   /** Removes everything. */
   discard(): void {
     if (this.count === 0) return
+    for (const position of this.#kept) this.#journal.delete(this.#nodeId, position)
+    this.#kept.clear()
     for (let position = this.#first; position <= this.#last; position++) {
       this.#journal.delete(this.#nodeId, position)
     }

@@ -6,6 +6,7 @@
  */
 import type { ClientId } from '../src/core/ids.ts'
 import type { Acceptance } from '../src/core/ports/routing.ts'
+import type { Handover } from './handover.ts'
 
 export interface OutgoingForward {
   readonly sequence: number
@@ -24,6 +25,8 @@ export interface OutgoingForward {
   isSent: boolean
   /** The peer had no use for it; it will accept it. */
   isRefused: boolean
+  /** Then, if it is in the outbox: what it waits there for. */
+  handover?: Handover
   /** How many nodes it was sent to before. */
   readonly attempt: number
   /** Client that published it; empty when that does not matter. */

@@ -14,6 +14,7 @@ import type { Logger } from '../src/core/ports/logger.ts'
 import type { OutboxRecord } from '../src/core/ports/outbox-journal.ts'
 import type { Acceptance } from '../src/core/ports/routing.ts'
 import type { MessageId } from '../src/core/publication.ts'
+import { Handover } from './handover.ts'
 import type { LatencyHistogram } from './latency-histogram.ts'
 import type { Outbox } from './outbox.ts'
 import { OutgoingForwards, type OutgoingForward } from './outgoing-forwards.ts'
@@ -193,7 +194,9 @@ export class PeerQueue {
     entry.isRefused = true
     const { frame, expiresAtMs, acceptance, attempt } = entry
     entry.acceptance = undefined
-    return { frame, expiresAtMs, acceptance, attempt }
+    // Nobody waits for what is in the outbox, which is all there is of it until another node has it.
+    if (entry.position > 0) entry.handover = new Handover()
+    return { frame, expiresAtMs, acceptance: entry.handover ?? acceptance, attempt }
   }
 
   /** Whether everything that waits is in memory, be it in the outbox as well. */
@@ -332,8 +335,16 @@ export class PeerQueue {
     this.#outgoing.addStored(frame, expiresAtMs, last, clock.now(), publisher, acceptance)
   }
 
-  #onAccepted({ position, frame, acceptance, atMs, publisher }: OutgoingForward): void {
-    if (position > 0) {
+  #onAccepted({ position, frame, acceptance, atMs, publisher, handover }: OutgoingForward): void {
+    if (handover !== undefined) {
+      this.#outbox.keep(position)
+      handover.whenSettled(() => {
+        if (!this.#outbox.isKept(position)) return // discarded
+        this.#outbox.remove(position, frame.length, publisher)
+        this.#leaveDurable()
+        this.#updateFull()
+      })
+    } else if (position > 0) {
       this.#outbox.remove(position, frame.length, publisher)
     } else {
       this.#components.latency.add(this.#nowMs - atMs)

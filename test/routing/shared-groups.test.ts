@@ -229,6 +229,38 @@ describe('a shared subscription across nodes', () => {
     assert.deepEqual([all(), again.kept], [[1, 2, 3], 0])
   })
 
+  for (const how of ['died before another had it', 'went on'] as const) {
+    it(`gets all that was refused from the outbox of a node that ${how}`, async () => {
+      const empty = new ForwardingNode({ network, clock, nodeId: 'd', incarnation: 9 })
+      const sender = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 20 })
+      sender.sharedElsewhere = [remoteGroup({ d: 1 })]
+      sender.know(empty)
+      publish(sender, 1, 3, 1)
+      await clock.advance(1100)
+      sender.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
+      sender.know(empty, c) // c does not know it yet
+      empty.know(sender)
+      while (sender.shared.stats.redispatched < 3) await clock.advance(1)
+      await clock.advance(20)
+      assert.equal(sender.kept, 3)
+      let last = sender
+      if (how === 'went on') {
+        await clock.advance(1100)
+        assert.equal(sender.kept, 3)
+      } else {
+        await sender.kill()
+        last = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 21, disk: sender.disk })
+        await last.forwarder.peers.restore()
+        last.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
+        last.know(empty, c)
+        empty.know(last)
+      }
+      c.know(a, b, last)
+      await clock.advance(500)
+      assert.deepEqual([all(), last.kept], [[1, 2, 3], 0])
+    })
+  }
+
   it('has what a node that vanished did not accept given to another at QoS 1, and at QoS 2 if it was not sent', async () => {
     b.isJournaling = b.isHeld = c.isJournaling = c.isHeld = true
     a.sharedElsewhere = [remoteGroup({ b: 1 })]
