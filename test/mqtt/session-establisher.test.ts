@@ -15,6 +15,16 @@ const withWill = (topic: string, willDelayInterval: number): Partial<IConnectPac
   will: { topic, payload: Buffer.from('x'), qos: 1, retain: false, properties: { willDelayInterval } },
 })
 
+/** One whose journal commits when it is told to. */
+function slowHarness(): { slow: MqttHarness; commit: () => void } {
+  const due: (() => void)[] = []
+  const store = new MemoryStore({ clock: { defer: task => void due.push(task) } })
+  const commit = (): void => {
+    for (const task of due.splice(0)) task()
+  }
+  return { slow: new MqttHarness({}, store), commit }
+}
+
 describe('SessionEstablisher', () => {
   let harness: MqttHarness
   beforeEach(() => {
@@ -46,11 +56,7 @@ describe('SessionEstablisher', () => {
   })
 
   it('ends a session in time of which two CONNECTs came to nothing [MQTT-3.1.2-23]', async () => {
-    const commits: (() => void)[] = []
-    const slow = new MqttHarness(
-      {},
-      new MemoryStore({ clock: { defer: commit => void commits.push(commit) } }),
-    )
+    const { slow, commit } = slowHarness()
     slow.ownership.isHolding = true
     const first = await slow.connect('x', kept(5))
     slow.ownership.answerHeld()
@@ -59,7 +65,7 @@ describe('SessionEstablisher', () => {
     assert.equal(first.isClosed, true)
     second.stream.destroy()
     slow.ownership.answerHeld()
-    for (const commit of commits.splice(0)) commit()
+    commit()
     await slow.settle()
     assert.deepEqual([...first.received, ...second.received], [])
     assert.equal(slow.broker.sessions.sessionCount, 1)
@@ -68,14 +74,10 @@ describe('SessionEstablisher', () => {
   })
 
   it('publishes the will of a client that went after its session was kept and before CONNACK [MQTT-3.1.2-8]', async () => {
-    const commits: (() => void)[] = []
-    const slow = new MqttHarness(
-      {},
-      new MemoryStore({ clock: { defer: commit => void commits.push(commit) } }),
-    )
+    const { slow, commit } = slowHarness()
     const client = await slow.connect('x', withWill('gone', 0))
     client.stream.destroy()
-    for (const commit of commits.splice(0)) commit()
+    commit()
     await slow.settle()
     assert.equal(slow.broker.stats.willsPublished, 1)
     assert.equal(slow.broker.sessions.moves.willOf('x'), undefined)

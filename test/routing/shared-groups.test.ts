@@ -207,6 +207,18 @@ describe('a shared subscription across nodes', () => {
     assert.equal(acceptance.outstanding, 0)
   })
 
+  /** Its next life, after a crash, which knows of `c` as well; that one does not know it yet. */
+  const restarted = async (sender: ForwardingNode, empty: ForwardingNode): Promise<ForwardingNode> => {
+    await sender.kill()
+    const { disk } = sender
+    const again = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 21, disk })
+    await again.forwarder.peers.restore()
+    again.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
+    again.know(empty, c)
+    empty.know(again)
+    return again
+  }
+
   it('gets from another node what was refused to a node that died before it heard of it', async () => {
     const empty = new ForwardingNode({ network, clock, nodeId: 'd', incarnation: 9 })
     const sender = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 20 })
@@ -217,13 +229,7 @@ describe('a shared subscription across nodes', () => {
     assert.deepEqual([acceptance.outstanding, sender.kept], [0, 3])
     empty.know(sender)
     while (empty.forwarder.receiverStats.refused < 3) await clock.advance(1)
-    await sender.kill()
-    const { disk } = sender
-    const again = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 21, disk })
-    await again.forwarder.peers.restore()
-    again.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
-    again.know(empty, c)
-    empty.know(again)
+    const again = await restarted(sender, empty)
     c.know(a, b, again)
     await clock.advance(500)
     assert.deepEqual([all(), again.kept], [[1, 2, 3], 0])
@@ -248,18 +254,39 @@ describe('a shared subscription across nodes', () => {
         await clock.advance(1100)
         assert.equal(sender.kept, 3)
       } else {
-        await sender.kill()
-        last = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 21, disk: sender.disk })
-        await last.forwarder.peers.restore()
-        last.sharedElsewhere = [remoteGroup({ d: 1, c: 1 })]
-        last.know(empty, c)
-        empty.know(last)
+        last = await restarted(sender, empty)
       }
       c.know(a, b, last)
       await clock.advance(500)
       assert.deepEqual([all(), last.kept], [[1, 2, 3], 0])
     })
   }
+
+  it('leaves nothing in the outbox of a node that is forgotten while another is to get what it refused', async () => {
+    const empty = new ForwardingNode({ network, clock, nodeId: 'd', incarnation: 9 })
+    const sender = new ForwardingNode({ network, clock, nodeId: 'f', incarnation: 20 })
+    sender.sharedElsewhere = [remoteGroup({ d: 1 })]
+    sender.know(empty)
+    publish(sender, 1, 3, 1)
+    await clock.advance(1100)
+    sender.sharedElsewhere = [remoteGroup({ c: 1 })]
+    sender.know(empty, c) // c does not know it yet
+    empty.know(sender)
+    while (sender.shared.stats.redispatched < 3) await clock.advance(1)
+    await clock.advance(20)
+    sender.know(c)
+    assert.equal(sender.forwarder.peers.forget('d'), true)
+    await clock.advance(20)
+    assert.equal(sender.kept, 0)
+    c.know(a, b, sender)
+    await clock.advance(500)
+    assert.deepEqual(all(), [1, 2, 3])
+    const left = sender.forwarder.peers.queues().map(({ nodeId, outboxMessages }) => [nodeId, outboxMessages])
+    assert.deepEqual(left.sort(), [
+      ['c', 0],
+      ['d', 0],
+    ])
+  })
 
   it('has what a node that vanished did not accept given to another at QoS 1, and at QoS 2 if it was not sent', async () => {
     b.isJournaling = b.isHeld = c.isJournaling = c.isHeld = true
