@@ -4,6 +4,7 @@
  * be known, so while there is one, nothing has come into force everywhere.
  *
  * It looks at who relies on whom whenever somebody is no member any more, and again while there are such lives; it routes nothing.
+ * As whoever wants to take something from such a life, it has a witness promise that nothing more, unless a promise is in force.
  * Invariant: a life is among them from when it is no member, or from the start, until it is known that no promise holds it, or no
  * member can have given it one and the longest promise is over.
  */

@@ -52,9 +52,9 @@ export class AppliedTracker {
     this.#advanceSoon()
   }
 
-  /** Lives that apply nothing, and may act all the same. */
-  setUnseen(lives: readonly string[]): void {
-    this.#unseen = lives.length
+  /** How many lives apply nothing, and may act all the same. */
+  setUnseen(count: number): void {
+    this.#unseen = count
     this.#advanceSoon()
   }
 

@@ -196,9 +196,9 @@ export class InterestExchange implements InterestListener, RouteBarrier {
     this.#changed()
   }
 
-  /** While there are lives that may route by what was before they lost sight of the members, no barrier is reached. */
-  setUnseen(lives: readonly string[]): void {
-    this.#tracker.setUnseen(lives)
+  /** How many lives may route by what was before they lost sight of the members: to a barrier they are members that apply nothing. */
+  setUnseen(count: number): void {
+    this.#tracker.setUnseen(count)
   }
 
   /**

@@ -285,7 +285,7 @@ export class BrokerNode implements NodeStatusSource {
       onKnownNodesChanged: () => {
         if (this.#phase !== 'stopping') this.away.update()
       },
-      onUnseenChanged: () => this.interest.setUnseen(this.coordinator.unseenLives),
+      onUnseenChanged: () => this.interest.setUnseen(this.coordinator.unseenLives.length),
       onLeaderChanged: leader => {
         const detail =
           leader === undefined ? 'the leader is gone; another is being elected' : 'leads from now on'

@@ -44,14 +44,17 @@ export const chaosCommand: CommandModule<object, ChaosArguments> = {
       ...runOf(argv),
     }
     const bar = progressBar(`${plan.seeds} seeds`)
-    const onSeed: Parameters<typeof chaos>[1] = ({ seed }, failure) => {
-      if (failure !== undefined && !argv.json) {
-        bar.close()
-        console.log(describeFailure(failure))
-      }
-      bar.show((seed - plan.from + 1) / plan.seeds)
-    }
-    const summary = await chaos(plan, onSeed, stop.signal).finally(() => bar.close())
+    const summary = await chaos(
+      plan,
+      ({ seed }, failure) => {
+        if (failure !== undefined && !argv.json) {
+          bar.close()
+          console.log(describeFailure(failure))
+        }
+        bar.show((seed - plan.from + 1) / plan.seeds)
+      },
+      stop.signal,
+    ).finally(() => bar.close())
     console.log(argv.json ? JSON.stringify(summary, undefined, 2) : describeSummary(summary))
     process.exitCode = summary.failed.length === 0 && !summary.isInterrupted ? 0 : 1
   },
